@@ -1,0 +1,1 @@
+"""The API replica: Flask under gunicorn, stateless."""

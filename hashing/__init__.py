@@ -1,0 +1,1 @@
+"""Digests over values.  Pure: no I/O."""

@@ -1,0 +1,1 @@
+"""SQL to plan to fragments; partials to merge SQL.  Pure: no I/O."""
