@@ -155,7 +155,7 @@ def _add_account(name: str) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0 and not _exists(name):
         raise EmbeddedServerError(
-            f"The account {name!r} for the embedded servers cannot be added: {done.stderr.strip()}. "
+            f"The account {name!r} for the servers cannot be added: {done.stderr.strip()}. "
             "Run as an ordinary user, or give DATABASE_URL and REDIS_URL."
         )
 
