@@ -1,0 +1,35 @@
+"""What planning can refuse, each with a code, a reason and a remedy."""
+
+
+class QueryError(Exception):
+    """Root of this package's errors.
+
+    `code` is stable and becomes the problem's type; `remedy` tells the user what to do next;
+    `position` is the offset in characters into the SQL, from 1, where it is known.
+    """
+
+    code = "query-refused"
+
+    def __init__(self, reason: str, remedy: str, *, position: int | None = None) -> None:
+        super().__init__(f"{reason} {remedy}".strip())
+        self.reason = reason
+        self.remedy = remedy
+        self.position = position
+
+
+class SyntaxRefused(QueryError):
+    """The text is not SQL that we can read."""
+
+    code = "sql-syntax"
+
+
+class StatementRefused(QueryError):
+    """The text is SQL, but not exactly one statement that only reads."""
+
+    code = "statement-not-allowed"
+
+
+class NotSplittable(QueryError):
+    """A partitioned plan was asked for, and the query cannot be split exactly."""
+
+    code = "not-splittable"
