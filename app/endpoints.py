@@ -1,0 +1,111 @@
+"""Calls of the API, declared once: the declaration routes, validates, and documents."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from flask import Flask, Response
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+
+from app.bodies import json_response, parse_body
+from app.problem_types import (
+    BODY_TOO_LARGE,
+    INTERNAL_ERROR,
+    MALFORMED_JSON,
+    UNSUPPORTED_MEDIA_TYPE,
+    VALIDATION_FAILED,
+)
+from app.problems import ProblemType
+
+Method = Literal["GET", "POST"]
+View = Callable[..., BaseModel | Response]
+ViewT = TypeVar("ViewT", bound=View)
+
+_BODY_PROBLEMS = (MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One call: method, path, the models of its bodies, and what it can answer.
+
+    `responses` maps each status without a problem to its model.  `example` is a request body that
+    can be sent as it is; the documentation shows it.  A view with a `request` model gets the
+    parsed body as its one argument; it returns a model, or a whole Response.
+    """
+
+    method: Method
+    path: str
+    tag: str
+    summary: str
+    description: str
+    request: type[BaseModel] | None
+    responses: Mapping[int, type[BaseModel]]
+    problems: tuple[ProblemType, ...]
+    example: Mapping[str, Any] | None
+    view: View
+
+    def __call__(self) -> ResponseReturnValue:
+        """Answer the current request."""
+        answer = self.view() if self.request is None else self.view(parse_body(self.request))
+        return answer if isinstance(answer, Response) else json_response(answer)
+
+
+class Endpoints:
+    """The calls of one subject, collected where their views are defined."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self._endpoints: list[Endpoint] = []
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        """Iterate over the calls, in the order of their definition."""
+        return iter(self._endpoints)
+
+    def endpoint(
+        self,
+        method: Method,
+        path: str,
+        *,
+        response: type[BaseModel],
+        request: type[BaseModel] | None = None,
+        also: Mapping[int, type[BaseModel]] | None = None,
+        problems: Sequence[ProblemType] = (),
+        example: Mapping[str, Any] | None = None,
+    ) -> Callable[[ViewT], ViewT]:
+        """Declare the decorated view as a call; its docstring is the documentation.
+
+        `also` are statuses besides 200 that carry a model; `problems` those beyond what every
+        call, and every call with a body, can answer.
+        """
+
+        def declare(view: ViewT) -> ViewT:
+            summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n\n")
+            usual = (*_BODY_PROBLEMS, INTERNAL_ERROR) if request else (INTERNAL_ERROR,)
+            self._endpoints.append(
+                Endpoint(
+                    method=method,
+                    path=path,
+                    tag=self.tag,
+                    summary=summary.rstrip("."),
+                    description=description,
+                    request=request,
+                    responses={200: response, **(also or {})},
+                    problems=tuple(
+                        sorted({*usual, *problems}, key=lambda kind: (kind.status, kind.slug))
+                    ),
+                    example=example,
+                    view=view,
+                )
+            )
+            return view
+
+        return declare
+
+
+def register(app: Flask, endpoints: Iterable[Endpoint]) -> None:
+    """Route the calls on `app`."""
+    for endpoint in endpoints:
+        name = f"{endpoint.method} {endpoint.path}"
+        app.add_url_rule(endpoint.path, name, endpoint, methods=[endpoint.method])

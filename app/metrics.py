@@ -1,0 +1,55 @@
+"""What Prometheus reads at `/metrics`: names `millrace_app_*`, right over several processes."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_flask_exporter import PrometheusMetrics  # type: ignore[import-untyped]
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+)  # fmt: skip
+
+
+class AppMetrics:
+    """The replica's metrics.  Labels are bounded: route templates, never paths.
+
+    Gauges carry values of this process; `live…` modes leave dead processes out of the sum.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.request_seconds = Histogram(
+            "millrace_app_request_duration_seconds",
+            "Time from the request's start to its response, by route template.",
+            ("route", "method", "status"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.check_up = Gauge(
+            "millrace_app_check_up",
+            "1 while the replica reaches what the check names; the worst of its processes.",
+            ("check",),
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+
+    def register(self, app: Flask, clock: Callable[[], float] = perf_counter) -> None:
+        """Measure every request of `app`, and serve `/metrics` on it."""
+        # the exporter's own request metrics take any method a client invents as a label
+        PrometheusMetrics(app, path="/metrics", export_defaults=False, registry=self.registry)
+
+        @app.before_request
+        def start() -> None:
+            g.started_at = clock()
+
+        @app.after_request
+        def observe(response: Response) -> Response:
+            g.elapsed_s = clock() - g.started_at
+            route = request.url_rule.rule if request.url_rule is not None else "unmatched"
+            method = request.method if request.method in _METHODS else "other"
+            labels = (route, method, str(response.status_code))
+            self.request_seconds.labels(*labels).observe(g.elapsed_s)
+            return response

@@ -1,0 +1,32 @@
+"""Bodies of the health calls."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.models import ResponseModel
+from app.readiness import State
+
+
+class LiveResponse(ResponseModel):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class CheckDocument(ResponseModel):
+    """Something the replica needs."""
+
+    ok: bool = Field(description="Whether it was there when last checked.")
+    problem: str | None = Field(description="What was wrong.")
+    age_s: float | None = Field(description="Seconds since the check ended; null before the first.")
+
+
+class ReadyResponse(ResponseModel):
+    """Whether to send requests here, and why."""
+
+    status: State = Field(
+        description="`ready`; `degraded`: Redis is away, queries run direct; with 503 `starting`, "
+        "`unavailable`: PostgreSQL cannot be reached, or `draining`: the replica is stopping."
+    )
+    checks: dict[str, CheckDocument] = Field(description="By name: `postgresql` and `redis`.")

@@ -1,0 +1,67 @@
+"""Every kind of problem the API answers with.  Slugs are part of the API: they never change."""
+
+from app.problems import ProblemType
+
+MALFORMED_JSON = ProblemType(
+    "malformed-json", 400, "The body is not valid JSON",
+    "The detail names line and column. Send one JSON object, in UTF-8.",
+)  # fmt: skip
+BAD_REQUEST = ProblemType(
+    "bad-request", 400, "The request makes no sense",
+    "The request breaks a rule of HTTP, or its body ended early. Correct it before sending again.",
+)  # fmt: skip
+NOT_FOUND = ProblemType(
+    "not-found", 404, "There is nothing at this address",
+    "No such path. The calls are listed at /docs and in /openapi.json.",
+)  # fmt: skip
+METHOD_NOT_ALLOWED = ProblemType(
+    "method-not-allowed", 405, "The method does not fit this address",
+    "The path exists, but not with this method. The Allow header names those that do.",
+)  # fmt: skip
+BODY_TOO_LARGE = ProblemType(
+    "body-too-large", 413, "The body is too large",
+    "A JSON body is larger than MILLRACE_APP_MAX_BODY_BYTES. Send less at once.",
+)  # fmt: skip
+UNSUPPORTED_MEDIA_TYPE = ProblemType(
+    "unsupported-media-type", 415, "The body is of a type this call does not take",
+    "Send JSON and say so: Content-Type: application/json.",
+)  # fmt: skip
+VALIDATION_FAILED = ProblemType(
+    "validation-failed", 422, "The body does not fit what this call takes",
+    "Each member of errors names a place (JSON pointer), the reason, and the remedy.",
+)  # fmt: skip
+UNEXPECTED_STATUS = ProblemType(
+    "http-error", 400, "The request cannot be answered",
+    "Another error of HTTP; the status says which.",
+)  # fmt: skip
+INTERNAL_ERROR = ProblemType(
+    "internal-error", 500, "The replica failed",
+    "A defect of Millrace. The log holds the details under the request id in instance.",
+)  # fmt: skip
+DATABASE_UNAVAILABLE = ProblemType(
+    "database-unavailable", 503, "PostgreSQL cannot be reached",
+    "PostgreSQL is away, or the circuit breaker is open. Retry-After says when to try again.",
+)  # fmt: skip
+DATABASE_BUSY = ProblemType(
+    "database-busy", 503, "No connection to PostgreSQL became free in time",
+    "All connections of the replica's pool are in use. Retry-After says when to try again.",
+)  # fmt: skip
+QUEUE_UNAVAILABLE = ProblemType(
+    "queue-unavailable", 503, "The task queue cannot be used",
+    "Redis cannot be reached, or no worker lives. Retry-After says when to try again.",
+)  # fmt: skip
+
+PROBLEM_TYPES: tuple[ProblemType, ...] = (
+    MALFORMED_JSON,
+    BAD_REQUEST,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    VALIDATION_FAILED,
+    UNEXPECTED_STATUS,
+    INTERNAL_ERROR,
+    DATABASE_UNAVAILABLE,
+    DATABASE_BUSY,
+    QUEUE_UNAVAILABLE,
+)

@@ -1,0 +1,67 @@
+"""What the environment says about the replica itself."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+LogFormat = Literal["json", "console"]
+
+
+class AppSettings(BaseSettings):
+    """Settings of one API replica; each is the environment variable `MILLRACE_<NAME>`.
+
+    Raises pydantic.ValidationError, naming the variable, when a value makes no sense.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+
+    app_listen: str = Field(default="127.0.0.1:8000", description="Address to serve on, host:port.")
+    app_processes: int = Field(default=1, ge=1, description="Serving processes of the replica.")
+    app_threads: int = Field(default=16, ge=1, description="Requests a process works on at once.")
+    app_max_body_bytes: int = Field(
+        default=1_048_576, ge=1, description="Largest JSON body; a larger one is refused with 413."
+    )
+    app_keepalive_s: int = Field(
+        default=90,
+        ge=1,
+        description="How long an idle connection is kept. Must be longer than the balancer keeps "
+        "it, or the balancer sends a request into a connection that is being closed.",
+    )
+    app_drain_s: float = Field(
+        default=2.0,
+        ge=0,
+        description="After SIGTERM: how long the replica says 503 on `/health/ready` and serves "
+        "on, so that the balancer sees it before connections are refused.",
+    )
+    app_grace_s: float = Field(
+        default=35.0,
+        gt=0,
+        description="After SIGTERM: how long requests that run may take to finish, drain included.",
+    )
+    app_probe_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="How often PostgreSQL and Redis are checked.",
+    )
+    app_slow_request_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="Requests that take longer are logged whatever their status.",
+    )
+    log_level: LogLevel = Field(default="info", description="Least severity that is logged.")
+    log_format: LogFormat = Field(default="json", description="`json`, or `console` for people.")
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("app_listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, separator, port = value.rpartition(":")
+        if not (host and separator and port.isdigit() and int(port) < 65536):
+            raise ValueError("must be host:port, such as 127.0.0.1:8000 or [::1]:8000")
+        return value
