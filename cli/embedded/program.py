@@ -1,4 +1,4 @@
-"""A server program: how it is started, and how one knows that it is ready."""
+"""A program to run in the foreground: how it is started, and how one knows that it is well."""
 
 import os
 import signal
@@ -15,9 +15,12 @@ from cli.embedded.place import Account
 
 @dataclass(frozen=True)
 class Program:
-    """What a supervisor needs to run a server in the foreground.
+    """What a supervisor needs to run a program in the foreground.
 
-    `stop_signal` asks for an orderly, quick end (PostgreSQL's fast shutdown is SIGINT).
+    `is_ready` tells that it can be used, `is_alive` that it still works (None: as long as its
+    process lives).  `stop_signal` asks for an orderly end, which may take `stop_limit_s`;
+    `quick_stop_signal` for one at once (PostgreSQL would leave shared memory behind on SIGKILL).
+    Programs of a higher `rank` are stopped before those of a lower one.
     """
 
     name: str
@@ -27,6 +30,11 @@ class Program:
     is_ready: Callable[[], bool]
     stop_signal: signal.Signals = signal.SIGTERM
     environment: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    rank: int = 0
+    stop_limit_s: float = 20.0
+    quick_stop_signal: signal.Signals = signal.SIGKILL
+    is_alive: Callable[[], bool] | None = None
 
     def spawn(self, log: BinaryIO | int) -> subprocess.Popen[bytes]:
         """Start the program in a session of its own, so that Ctrl-C reaches only the supervisor."""

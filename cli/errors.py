@@ -1,0 +1,41 @@
+"""What the command line can fail with: one message with its remedy, and an exit code."""
+
+
+class CommandError(Exception):
+    """Root of the command line's errors: the message is for the person who typed the command."""
+
+    exit_code = 1
+
+
+class DidNotStart(CommandError):
+    """A program ended again and again, or was not healthy in time."""
+
+
+class PortInUse(CommandError):
+    """Somebody else listens where we should."""
+
+    exit_code = 3
+
+
+class DataFolderInUse(CommandError):
+    """Another `millrace` works on this data folder."""
+
+    exit_code = 4
+
+
+class DataFolderUnusable(CommandError):
+    """The data folder cannot be written, or holds what it should not."""
+
+    exit_code = 4
+
+
+class ServerUnreachable(CommandError):
+    """PostgreSQL or Redis, given by URL, cannot be used."""
+
+    exit_code = 5
+
+
+class LoadRefused(CommandError):
+    """The file, or a value of it, does not fit; nothing was loaded."""
+
+    exit_code = 6

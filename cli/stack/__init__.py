@@ -1,0 +1,1 @@
+"""What `millrace up` runs: which programs, where, with which environment, in which order."""
