@@ -1,0 +1,65 @@
+"""Settings of the database, read from the environment; documented in docs/database.md."""
+
+from typing import Annotated, Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OWN_SCHEMA = "millrace"
+
+
+def _connection_url(url: str) -> str:
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        # libpq's own message would repeat the URL with its password
+        raise ValueError(
+            "is no PostgreSQL URL; it looks like postgresql://user:password@host:5432/database"
+        ) from error
+    return url
+
+
+def _exposed_schema(name: str) -> str:
+    if name in {OWN_SCHEMA, "information_schema"} or name.startswith("pg_"):
+        raise ValueError(f"the schema {name!r} is not for users' tables")
+    return name
+
+
+Url = Annotated[str, AfterValidator(_connection_url)]
+Name = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class DatabaseSettings(BaseSettings):
+    """Where PostgreSQL is and how it is used.  Durations in seconds.
+
+    Variables are `MILLRACE_DB_<FIELD>`, except those with a name of their own.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_DB_",
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # passwords
+    )
+
+    url: Url = Field(validation_alias="DATABASE_URL", repr=False)
+    reader_url: Url | None = Field(default=None, validation_alias="MILLRACE_READER_URL", repr=False)
+    reader_role: Name = Field(default="millrace_reader", validation_alias="MILLRACE_READER_ROLE")
+    schema_name: Annotated[Name, AfterValidator(_exposed_schema)] = Field(
+        default="public", validation_alias="MILLRACE_SCHEMA"
+    )
+    pool_size: int = Field(default=10, ge=1)
+    pool_wait_s: float = Field(default=5.0, gt=0)
+    max_waiting: int = Field(default=100, ge=1)
+    max_lifetime_s: float = Field(default=3600.0, gt=0)
+    connect_timeout_s: int = Field(default=5, ge=2)  # libpq: whole seconds, at least two
+    statement_timeout_s: float = Field(default=60.0, ge=0)
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_reset_s: float = Field(default=1.0, gt=0)
+    breaker_reset_max_s: float = Field(default=10.0, gt=0)
+
+    def __init__(self, **given: Any) -> None:  # so that type checkers allow none to be given
+        super().__init__(**given)
