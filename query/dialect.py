@@ -1,0 +1,46 @@
+"""A PostgreSQL dialect for sqlglot that writes what it read.
+
+sqlglot's own dialect maps function names onto a common vocabulary, so that `mod(a, b)` comes back
+as `a % b` and `round(x, 2)` gains a cast: right when translating between databases, wrong here,
+where PostgreSQL must see the user's own expression.  This dialect knows only the functions that
+planning looks into; all others stay calls by their own name.
+"""
+
+from typing import ClassVar
+
+from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.parsers.postgres import PostgresParser
+
+UNDERSTOOD = ("AVG", "COALESCE", "COUNT", "GREATEST", "LEAST", "MAX", "MIN", "NULLIF", "SUM")
+SPELT_WITH_WORDS = (
+    "CAST", "EXTRACT", "JSON_OBJECT", "JSON_TABLE", "JSON_VALUE", "OVERLAY", "POSITION",
+    "STRING_AGG", "SUBSTRING", "TRIM", "XMLELEMENT", "XMLTABLE",
+)  # fmt: skip
+
+
+class FaithfulPostgres(Postgres):
+    """PostgreSQL, read and written back without translation."""
+
+    class Parser(PostgresParser):
+        """Leaves functions that planning does not look into as they are."""
+
+        FUNCTIONS: ClassVar = {
+            name: build for name, build in PostgresParser.FUNCTIONS.items() if name in UNDERSTOOD
+        }
+        # those with a syntax of their own: words instead of commas between the arguments
+        FUNCTION_PARSERS: ClassVar = {
+            name: parse
+            for name, parse in PostgresParser.FUNCTION_PARSERS.items()
+            if name in SPELT_WITH_WORDS
+        }
+        NO_PAREN_FUNCTION_PARSERS: ClassVar = {
+            name: parse
+            for name, parse in PostgresParser.NO_PAREN_FUNCTION_PARSERS.items()
+            if name in ("ANY", "CASE")
+        }
+
+
+def render(tree: exp.Expr) -> str:
+    """Return the SQL text of `tree`."""
+    return tree.sql(dialect=FaithfulPostgres, normalize_functions=False)

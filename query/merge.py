@@ -1,0 +1,121 @@
+"""The merge query.
+
+PostgreSQL itself combines the partials, so that it has the last word on numeric scale, collation,
+null order and rounding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from query.aggregates import CannotSplit
+from query.canonical import BoundSql, bind
+from query.outputs import Window
+from query.types import TypeFact
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A merge query.
+
+    Its parameters are the user's (by `query.parameters`), then one text array for each column of
+    the partials, in order.  Where `has_verdict`, the last output column is not the user's: it is
+    true in rows that show the answer to be ambiguous, so that the query must run whole.
+    """
+
+    query: BoundSql
+    has_verdict: bool
+
+
+def column(number: int) -> exp.Column:
+    """Return the reference to the partials' column `number`, from 0."""
+    return exp.column(f"c{number}", table="p")
+
+
+def any_of(conditions: Sequence[exp.Expr]) -> exp.Expr | None:
+    """Return the disjunction of `conditions`, None for none."""
+    if not conditions:
+        return None
+    first, *others = [exp.Paren(this=condition) for condition in conditions]
+    return exp.Or(this=first, expression=any_of(others)) if others else first
+
+
+def tied(keys: Sequence[exp.Expr]) -> exp.Expr:
+    """Return the condition that a row is equal to another in all `keys`."""
+    count = exp.Count(this=exp.Star(), big_int=True)
+    window = exp.Window(this=count, partition_by=[key.copy() for key in keys])
+    return exp.GT(this=window, expression=exp.Literal.number(1))
+
+
+def merge_query(
+    *,
+    outputs: Sequence[exp.Expr],
+    names: Sequence[str],
+    types: Sequence[TypeFact],
+    parameter_types: Sequence[str],
+    group_by: Sequence[exp.Expr] | None,
+    having: exp.Expr | None,
+    order: Sequence[exp.Ordered],
+    window: Window,
+    ambiguous: Sequence[exp.Expr],
+) -> Merge:
+    """Write the merge over partials with columns of `types`.
+
+    Output `i` is `outputs[i]` named `names[i]`; expressions refer to the partials' columns by
+    `column()`.  `group_by` None: the rows as they are.
+    """
+    items = [
+        exp.alias_(output.copy(), name, quoted=True)
+        for output, name in zip(outputs, names, strict=True)
+    ]
+    verdict = any_of(ambiguous)
+    if verdict is not None:
+        items.append(exp.alias_(verdict, "ambiguous", quoted=True))
+    select = exp.Select(expressions=items)
+    select.set("from_", exp.From(this=exp.to_table("p")))
+    if group_by:
+        select.set("group", exp.Group(expressions=[key.copy() for key in group_by]))
+    if having is not None:
+        select.set("having", exp.Having(this=having.copy()))
+    if order:
+        select.set("order", exp.Order(expressions=list(order)))
+    if window.count is not None:
+        select.set("limit", exp.Limit(expression=exp.Literal.number(window.count)))
+    if window.offset:
+        select.set("offset", exp.Offset(expression=exp.Literal.number(window.offset)))
+    bound = bind(select, parameter_types)
+    source = _source(types, first_parameter=len(bound.parameters) + 1)
+    sql = f"WITH p AS NOT MATERIALIZED ({source}) {bound.sql}"
+    return Merge(BoundSql(sql, bound.parameters), verdict is not None)
+
+
+def _source(types: Sequence[TypeFact], *, first_parameter: int) -> str:
+    arrays, casts = [], []
+    for number, fact in enumerate(types):
+        if fact.kind == "p":
+            raise CannotSplit(f"values of type {fact.name} cannot be sent on")
+        # an array of arrays would be flattened by unnest, so these go as text and are cast
+        element = "text" if fact.is_array or fact.kind == "c" else fact.base_name
+        arrays.append(f"CAST(${first_parameter + number} AS {element}[])")
+        value = f"u.c{number}"
+        if element == "text" or fact.typmod >= 0:
+            value = f"CAST({value} AS {fact.name})"
+        if fact.collation is not None:
+            value = f"{value} COLLATE {fact.collation}"
+        casts.append(f"{value} AS c{number}")
+    columns = ", ".join(f"c{number}" for number in range(len(types)))
+    return f"SELECT {', '.join(casts)} FROM unnest({', '.join(arrays)}) AS u({columns})"
+
+
+def array_literal(values: Sequence[str | None]) -> str:
+    """Return the values as a PostgreSQL array in text format."""
+    parts = []
+    for value in values:
+        if value is None:
+            parts.append("NULL")
+        elif '"' in value or "\\" in value:
+            parts.append('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"')
+        else:
+            parts.append(f'"{value}"')
+    return "{" + ",".join(parts) + "}"

@@ -1,0 +1,113 @@
+"""The output columns of a SELECT, and what ORDER BY and GROUP BY mean by them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from query.aggregates import CannotSplit
+from query.scope import Scope
+from query.statement import identifier
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One key of ORDER BY: an output column (from 0), or an expression over input columns."""
+
+    output: int | None
+    expression: exp.Expr | None
+    ordered: exp.Ordered
+
+    def over(self, node: exp.Expr) -> exp.Ordered:
+        """Return the key with its direction and null order, sorting by `node`."""
+        copy = self.ordered.copy()
+        copy.set("this", node)
+        return copy
+
+
+@dataclass(frozen=True)
+class Window:
+    """LIMIT and OFFSET as numbers of rows; `count` None: no limit."""
+
+    count: int | None
+    offset: int
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether all rows are wanted."""
+        return self.count is None and self.offset == 0
+
+    @property
+    def reach(self) -> int | None:
+        """How many rows of the whole order are needed; None: all."""
+        return None if self.count is None else self.count + self.offset
+
+
+def sort_keys(tree: exp.Select, names: Sequence[str]) -> list[SortKey]:
+    """Resolve ORDER BY as PostgreSQL does: a number or a bare output name means that output."""
+    order = tree.args.get("order")
+    if order is None:
+        return []
+    keys = []
+    for ordered in order.expressions:
+        if not isinstance(ordered, exp.Ordered) or ordered.args.get("with_fill"):
+            raise CannotSplit("ORDER BY has a form that is not split")
+        output = output_meant(ordered.this, names)
+        keys.append(SortKey(output, ordered.this if output is None else None, ordered))
+    return keys
+
+
+def output_meant(node: exp.Expr, names: Sequence[str]) -> int | None:
+    """Return the output column that `node` in ORDER BY stands for, None if it is an expression."""
+    if isinstance(node, exp.Literal) and node.is_int:
+        return int(node.this) - 1
+    if isinstance(node, exp.Column) and not node.table and isinstance(node.this, exp.Identifier):
+        name = identifier(node.this)
+        if name in names:
+            return list(names).index(name)
+    return None
+
+
+def group_keys(
+    tree: exp.Select, outputs: Sequence[exp.Expr], names: Sequence[str], scope: Scope
+) -> list[exp.Expr]:
+    """Resolve GROUP BY as PostgreSQL does.
+
+    A number means an output; a bare name means an input column if there is one, else an output.
+    """
+    group = tree.args.get("group")
+    if group is None:
+        return []
+    if any(value for part, value in group.args.items() if part != "expressions"):
+        raise CannotSplit("GROUPING SETS, ROLLUP and CUBE are not split")
+    keys = []
+    for node in group.expressions:
+        output = output_meant(node, names)
+        if isinstance(node, exp.Column) and output is not None:
+            known = scope.has_column(identifier(node.this))
+            if known is None and outputs[output] != node:
+                raise CannotSplit(f"GROUP BY {node.name} may mean a column or an output")
+            if known is not False:
+                output = None
+        keys.append(node if output is None else outputs[output])
+    return keys
+
+
+def window_of(tree: exp.Select) -> Window:
+    """Read LIMIT, FETCH and OFFSET.  Raises CannotSplit unless they are plain numbers."""
+    limit, offset = tree.args.get("limit"), tree.args.get("offset")
+    count: int | None = None
+    if isinstance(limit, exp.Fetch):
+        options = limit.args.get("limit_options")
+        if options is not None and (options.args.get("with_ties") or options.args.get("percent")):
+            raise CannotSplit("FETCH … WITH TIES is not split")
+        count = _number(limit.args.get("count") or exp.Literal.number(1))
+    elif limit is not None and not isinstance(limit.expression, exp.Null):
+        count = _number(limit.expression)
+    return Window(count, _number(offset.expression) if offset is not None else 0)
+
+
+def _number(node: exp.Expr) -> int:
+    if isinstance(node, exp.Literal) and node.is_int:
+        return int(node.this)
+    raise CannotSplit("LIMIT and OFFSET are split only when they are plain numbers")

@@ -1,0 +1,108 @@
+"""Splitting a query whose rows are rows of the driving table, filtered and perhaps joined.
+
+    SELECT id, n FROM t WHERE n > 5 ORDER BY n DESC, id LIMIT 10
+
+becomes, for each partition, the same query with its own LIMIT, and over all partials one sort.
+Without ORDER BY there is nothing to merge: partials follow each other as their blocks do.
+"""
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from query.aggregates import CannotSplit
+from query.merge import Merge, column, merge_query, tied
+from query.outputs import sort_keys, window_of
+from query.scope import Scope
+from query.statement import identifier
+from query.types import TypeFact
+
+
+class RowSplit:
+    """A query whose rows are filtered rows; `extra` sort keys travel behind the outputs."""
+
+    def __init__(self, tree: exp.Select, names: Sequence[str], scope: Scope) -> None:
+        self._tree = tree
+        self._names = names
+        self._scope = scope
+        self._window = window_of(tree)
+        self._order = sort_keys(tree, names)
+        if not self._window.is_open and not self._order:
+            raise CannotSplit("LIMIT without ORDER BY may pick any rows")
+        self._extra = [key.expression for key in self._order if key.expression is not None]
+
+    def fragment(self) -> exp.Select:
+        """Return the query for one partition, unsorted; no restriction yet."""
+        copy = self._tree.copy()
+        for part in ("order", "limit", "offset"):
+            copy.set(part, None)
+        items = [*copy.expressions]
+        items += [exp.alias_(extra.copy(), f"o{n}") for n, extra in enumerate(self._extra)]
+        copy.set("expressions", items)
+        return copy
+
+    def finish(
+        self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
+    ) -> tuple[exp.Select, Merge | None]:
+        """Return fragment and merge for partials with columns of `types`.  Raises CannotSplit."""
+        fragment = self.fragment()
+        if not self._order:
+            return fragment, None
+        width = len(self._names)
+        places, extra = [], width
+        for key in self._order:
+            places.append(key.output if key.output is not None else extra)
+            extra += key.output is None
+        if max(places) >= len(types):
+            raise CannotSplit("ORDER BY names an output that is not there")
+        ambiguous = []
+        reach = self._window.reach
+        if not self._window.is_open and not self._is_total(places, types):
+            ambiguous.append(tied([column(place) for place in dict.fromkeys(places)]))
+        if reach is not None:
+            positions = [
+                key.over(exp.Literal.number(place + 1))
+                for key, place in zip(self._order, places, strict=True)
+            ]
+            fragment.set("order", exp.Order(expressions=positions))
+            # rows equal to the last one must come along, so that the merge can see the tie
+            ties = exp.LimitOptions(percent=False, rows=True, with_ties=bool(ambiguous))
+            count = exp.Literal.number(reach)
+            fragment.set("limit", exp.Fetch(direction="FIRST", count=count, limit_options=ties))
+        merge = merge_query(
+            outputs=[column(number) for number in range(width)],
+            names=self._names,
+            types=types,
+            parameter_types=parameter_types,
+            group_by=None,
+            having=None,
+            order=[key.over(column(place)) for key, place in zip(self._order, places, strict=True)],
+            window=self._window,
+            ambiguous=ambiguous,
+        )
+        return fragment, merge
+
+    def _is_total(self, places: Sequence[int], types: Sequence[TypeFact]) -> bool:
+        """Tell whether rows that tie in the sort keys must be alike in all they show."""
+        if all(types[place].has_one_representation for place in places) and (
+            set(range(len(self._names))) <= set(places)
+        ):
+            return True
+        if len(self._scope.sources) != 1 or self._scope.sources[0].table is None:
+            return False
+        unique = self._scope.sources[0].table.primary_key
+        named = {
+            identifier(node.this) for node in self._sorted_nodes() if isinstance(node, exp.Column)
+        }
+        return bool(unique) and unique <= named
+
+    def _sorted_nodes(self) -> list[exp.Expr]:
+        outputs = [item.unalias() for item in self._tree.expressions]
+        has_star = any(output.is_star for output in outputs)
+        nodes = []
+        for key in self._order:
+            if key.expression is not None:
+                nodes.append(key.expression)
+            elif not has_star and key.output is not None and key.output < len(outputs):
+                nodes.append(outputs[key.output])
+        return nodes

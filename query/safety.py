@@ -1,0 +1,141 @@
+"""What may stand in a query that is split.
+
+Each fragment runs in its own session and transaction, so everything in it must mean the same
+there: no volatile function, nothing that depends on the transaction's own time, nothing whose
+result may differ between two runs over the same rows.  What is not known to be safe is not.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from sqlglot import exp
+
+from query.catalog import Catalog
+from query.dialect import render
+from query.statement import identifier
+from query.types import FLOATS, TEMPORAL
+
+AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg)
+
+SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
+    exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered,
+    exp.Limit, exp.Offset, exp.Fetch, exp.LimitOptions, exp.Distinct, exp.With, exp.CTE,
+    exp.Subquery, exp.Table, exp.TableAlias, exp.Alias, exp.Identifier, exp.Column, exp.Star,
+    exp.Tuple, exp.Paren, exp.Literal, exp.Boolean, exp.Null, exp.Parameter, exp.Cast,
+    exp.DataType, exp.DataTypeParam, exp.Interval, exp.Var, exp.Case, exp.If, exp.Coalesce,
+    exp.Nullif, exp.Greatest, exp.Least, exp.And, exp.Or, exp.Not, exp.Neg, exp.BitwiseNot,
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ,
+    exp.Between, exp.In, exp.Exists, exp.Any, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod,
+    exp.Pow, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift,
+    exp.BitwiseRightShift, exp.DPipe, exp.Like, exp.ILike, exp.SimilarTo, exp.Collate,
+    exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.Array, exp.Anonymous, exp.Extract,
+    exp.Substring, exp.StrPosition, exp.Trim, exp.Filter, exp.Union, exp.Values, *AGGREGATES,
+})  # fmt: skip
+
+# Built-in functions that are immutable, or stable through settings alone that every session of
+# ours pins (time zone, date style).  Not `age(x)`, which looks at today's date.
+SAFE_FUNCTIONS = frozenset({
+    "abs", "ascii", "bit_length", "btrim", "cbrt", "ceil", "ceiling", "char_length",
+    "character_length", "chr", "concat", "concat_ws", "date_bin", "date_part", "date_trunc",
+    "degrees", "div", "exp", "factorial", "floor", "gcd", "initcap", "isfinite", "lcm", "left",
+    "length", "ln", "log", "log10", "lower", "lpad", "ltrim", "make_date", "make_interval",
+    "make_time", "make_timestamp", "md5", "mod", "num_nonnulls", "num_nulls", "octet_length",
+    "overlay", "pi", "pow", "power", "radians", "regexp_replace", "repeat", "replace",
+    "reverse", "right", "round", "rpad", "rtrim", "scale", "sign", "split_part", "sqrt",
+    "starts_with", "strpos", "substr", "to_char", "to_hex", "translate", "trim_scale", "trunc",
+    "upper", "width_bucket",
+})  # fmt: skip
+
+TRANSACTION_TIME = frozenset({
+    "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
+})  # fmt: skip
+MOVING_LITERAL = re.compile(r"\b(now|today|tomorrow|yesterday)\b", re.IGNORECASE)
+CALL = re.compile(r"(\w+)\s*\(")
+TEMPORAL_FUNCTIONS = frozenset({"date_trunc", "date_bin", "make_date", "make_timestamp"})
+TEMPORAL_TYPES = ("DATE", "TIME", "TIMETZ", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPNTZ")
+
+
+def moves_with_time(text: str) -> bool:
+    """Tell whether a text, read as a date or time, may depend on when it is read."""
+    return MOVING_LITERAL.search(text) is not None
+
+
+def called_names(sql: str) -> frozenset[str]:
+    """Return every name that is followed by a parenthesis in `sql`, in lower case."""
+    return frozenset(name.lower() for name in CALL.findall(sql))
+
+
+def unsafe_reason(tree: exp.Select, catalog: Catalog) -> str | None:
+    """Return why `tree` must run whole, or None when all parts of it are safe in fragments."""
+    for reason in _reasons(tree, catalog):
+        return reason
+    hidden = called_names(render(tree)) & catalog.shadowing
+    if hidden:
+        return f"a function of your own is called {min(hidden)}, as a built-in one is"
+    return None
+
+
+def _reasons(tree: exp.Select, catalog: Catalog) -> Iterator[str]:
+    for node in tree.walk():
+        if type(node) not in SAFE_NODES:
+            yield f"{_describe(node)} is not known to be safe in fragments"
+        elif isinstance(node, exp.Anonymous):
+            if str(node.this).lower() not in SAFE_FUNCTIONS:
+                yield f"the function {str(node.this).lower()} is not known to be safe in fragments"
+        elif isinstance(node, exp.Column):
+            if isinstance(node.this, exp.Identifier) and identifier(node.this) in TRANSACTION_TIME:
+                yield f"{render(node)} is the time of the transaction, which each fragment has anew"
+        elif isinstance(node, exp.Literal) and node.is_string and moves_with_time(str(node.this)):
+            yield f"{render(node)} may mean the time of the transaction"
+        elif isinstance(node, exp.Cast):
+            yield from _cast(node, catalog)
+        elif node is not tree and isinstance(node, exp.Select | exp.Union):
+            yield from _nested(node, catalog)
+
+
+def _describe(node: exp.Expr) -> str:
+    text = render(node)
+    return text if len(text) <= 40 else node.key.replace("_", " ").upper()
+
+
+def _cast(node: exp.Cast, catalog: Catalog) -> Iterable[str]:
+    target = node.args["to"].sql(dialect="postgres").upper()
+    if target.startswith("REG"):
+        return [f"a cast to {target.lower()} reads the system catalog"]
+    if not target.startswith(TEMPORAL_TYPES):
+        return []
+    operand = node.this.unnest()
+    if isinstance(operand, exp.Literal | exp.Cast | exp.Null | exp.Extract | exp.Interval):
+        return []
+    if isinstance(operand, exp.Add | exp.Sub):
+        return []  # no arithmetic yields a text
+    if isinstance(operand, exp.Anonymous) and str(operand.this).lower() in TEMPORAL_FUNCTIONS:
+        return []
+    if isinstance(operand, exp.Column) and _types(operand, catalog) <= TEMPORAL:
+        return []
+    return [f"the text in {render(node)} may mean the time of a transaction"]
+
+
+def _nested(node: exp.Expr, catalog: Catalog) -> Iterator[str]:
+    if any(node.args.get(part) is not None for part in ("limit", "offset")):
+        yield "a LIMIT inside the query may pick other rows in each fragment"
+    for aggregate in _own(node, (exp.Sum, exp.Avg)):
+        columns = list(aggregate.find_all(exp.Column))
+        if any(_types(column, catalog) & FLOATS for column in columns):
+            yield "a sum of floats inside the query depends on the order of its rows"
+        elif not all(_types(column, catalog) for column in columns):
+            yield "a sum inside the query may be one of floats, which depends on the order of rows"
+
+
+def _own(node: exp.Expr, kinds: tuple[type[exp.Expr], ...]) -> Iterator[exp.Expr]:
+    for found in node.find_all(*kinds):
+        if found.parent_select is node:
+            yield found
+
+
+def _types(column: exp.Column, catalog: Catalog) -> frozenset[int]:
+    """Return the types that a column of this name has in any table of the query."""
+    name = identifier(column.this)
+    return frozenset(
+        table.columns[name] for table in catalog.tables.values() if name in table.columns
+    )
