@@ -1,0 +1,82 @@
+"""The sender's side of the queue: scatters tasks, and knows the capacity."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+import redis
+
+from tasks.capacity import Capacity, CapacityView
+from tasks.errors import NoWorkers, QueueFull, QueueUnavailable
+from tasks.heartbeat import Workers
+from tasks.lanes import QUERY
+from tasks.link import borrowed
+from tasks.scatter import Scatter
+from tasks.scripts import SCATTER
+from tasks.settings import QueueSettings
+
+
+class Dispatcher:
+    """Sends tasks on the query lane.  Safe for use by many threads."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: QueueSettings,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._monotonic = monotonic
+        self._view = CapacityView(Workers(client).roll, monotonic)
+
+    def capacity(self) -> Capacity:
+        """Return what live workers can take, at most half a second old.
+
+        Raises QueueUnavailable; while Redis is away that costs one caller a second its time limit,
+        and the others nothing.
+        """
+        return self._view.capacity()
+
+    def scatter(self, payloads: Sequence[bytes], *, timeout_s: float) -> Scatter:
+        """Queue one task for each payload, all or none, in one round trip.
+
+        They, and their gathering, have `timeout_s` seconds.  Raises NoWorkers when none lives,
+        QueueFull, and QueueUnavailable.
+        """
+        deadline = self._monotonic() + timeout_s
+        reply_to = secrets.token_hex(12)
+        ids = self._queue(list(enumerate(payloads)), timeout_s, reply_to)
+        return Scatter(
+            self._client,
+            self._settings,
+            payloads=payloads,
+            ids=ids,
+            reply_to=reply_to,
+            deadline=deadline,
+            queue=self._queue,
+            unavailable=self._view.unavailable,
+            slots=lambda: self._view.capacity().slots,
+            monotonic=self._monotonic,
+        )
+
+    def _queue(self, tasks: list[tuple[int, bytes]], timeout_s: float, reply_to: str) -> list[str]:
+        """Queue tasks of (index, payload); return their ids in the stream."""
+        budget_ms = max(1, int(timeout_s * 1000))
+        arguments: list[str | bytes | int] = [self._settings.max_length, budget_ms, reply_to]
+        for index, payload in tasks:
+            arguments += (index, payload)
+        try:
+            with borrowed(self._client) as link:
+                reply = link.run(SCATTER, [QUERY.stream, QUERY.takers], arguments)
+        except QueueUnavailable as error:
+            self._view.unavailable(error)
+            raise
+        match reply:
+            case [b"queued", *ids]:
+                return [entry_id.decode() for entry_id in ids if isinstance(entry_id, bytes)]
+            case [b"full", int(length)]:
+                raise QueueFull(length, self._settings.max_length)
+            case _:
+                raise NoWorkers("no worker takes tasks")

@@ -1,0 +1,134 @@
+"""The roll of live workers: what each says of itself, every second, for three seconds."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Self
+
+import psutil
+import redis
+
+from tasks.clock import RedisClock
+from tasks.errors import MessageMalformed
+from tasks.lanes import GROUP, PREFIX, QUERY
+from tasks.link import Link, borrowed
+from tasks.scripts import BEAT, LEAVE, ROLL
+
+WORKERS = f"{PREFIX}workers"
+RECORDS = f"{PREFIX}workers:records"
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """What a worker says of itself; `started_at` in seconds since 1970 by the worker's clock."""
+
+    name: str
+    host: str
+    pid: int
+    slots: int
+    busy: int
+    cpu_percent: float
+    rss_bytes: int
+    started_at: float
+    draining: bool
+    lanes: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """Return the record as JSON."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read what `encode` wrote, or a later version with more fields.
+
+        Raises MessageMalformed for anything else.
+        """
+        try:
+            values = json.loads(data)
+            known = {field.name: values[field.name] for field in fields(cls)}
+            return cls(**known | {"lanes": tuple(known["lanes"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise MessageMalformed(f"no worker's record: {data[:80]!r}") from error
+
+
+class Heartbeat:
+    """Keeps one worker on the roll."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        slots: int,
+        busy: Callable[[], int],
+        draining: Callable[[], bool],
+        ttl_s: float,
+        clock: RedisClock,
+    ) -> None:
+        self._name = name
+        self._slots = slots
+        self._busy = busy
+        self._draining = draining
+        self._ttl_ms = int(ttl_s * 1000)
+        self._clock = clock
+        self._process = psutil.Process()
+        self._started_at = time.time()
+
+    def beat(self, link: Link) -> None:
+        """Say that the worker lives, and learn Redis's time.  Raises QueueUnavailable."""
+        draining = self._draining()
+        record = WorkerRecord(
+            name=self._name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=self._slots,
+            busy=self._busy(),
+            cpu_percent=self._process.cpu_percent(),
+            rss_bytes=self._process.memory_info().rss,
+            started_at=self._started_at,
+            draining=draining,
+            lanes=(QUERY.name,),
+        )
+        now_ms = link.run(
+            BEAT,
+            [WORKERS, RECORDS, QUERY.takers],
+            [self._name, self._ttl_ms, record.encode(), 0 if draining else 1],
+        )
+        if isinstance(now_ms, int):
+            self._clock.set(now_ms)
+
+    def leave(self, link: Link) -> None:
+        """Take the worker off the roll.  Raises QueueUnavailable."""
+        link.run(LEAVE, [WORKERS, RECORDS, QUERY.takers, QUERY.stream], [self._name, GROUP])
+
+
+@dataclass(frozen=True)
+class Roll:
+    """Live workers, and how many tasks the query lane holds at the same moment."""
+
+    workers: tuple[WorkerRecord, ...]
+    queue_length: int
+
+
+class Workers:
+    """Reads the roll."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def list(self) -> tuple[WorkerRecord, ...]:
+        """Return the live workers, by name.  Raises QueueUnavailable."""
+        return self.roll().workers
+
+    def roll(self) -> Roll:
+        """Return the live workers and the lane's length.  Raises QueueUnavailable."""
+        with borrowed(self._client) as link:
+            reply = link.run(ROLL, [WORKERS, RECORDS, QUERY.stream], [])
+        if not isinstance(reply, list):
+            raise MessageMalformed(f"no roll: {reply!r}")
+        length, *records = reply
+        workers = [WorkerRecord.decode(data) for data in records if isinstance(data, bytes)]
+        workers.sort(key=lambda worker: worker.name)
+        return Roll(tuple(workers), length if isinstance(length, int) else 0)

@@ -1,0 +1,70 @@
+"""Keeps a worker's leases alive, passes cancellations on, and clears away dead consumers."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from tasks.heartbeat import WORKERS
+from tasks.lanes import GROUP, Lane, cancel_key
+from tasks.lease import CancelReason, Lease, Leases
+from tasks.link import Link
+from tasks.scripts import RENEW, TIDY
+
+TIDY_S = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """Looks after the tasks that one worker holds; `step` is called every renewal interval."""
+
+    def __init__(
+        self,
+        worker: str,
+        lane: Lane,
+        leases: Leases,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._worker = worker
+        self._lane = lane
+        self._leases = leases
+        self._monotonic = monotonic
+        self._tidied = monotonic()
+
+    def step(self, link: Link) -> None:
+        """Renew all leases, and cancel what nobody waits for.  Raises QueueUnavailable."""
+        held = self._leases.held()
+        for lease in held:
+            if lease.remaining_s() <= 0:
+                self._cancel(lease, "deadline")
+        if held:
+            self._renew(link, held)
+        if self._monotonic() - self._tidied >= TIDY_S:
+            self._tidied = self._monotonic()
+            removed = link.run(TIDY, [self._lane.stream, WORKERS], [GROUP])
+            if removed:
+                _log.info("dead consumers removed", consumers=removed)
+
+    def _renew(self, link: Link, held: list[Lease]) -> None:
+        states = link.run(
+            RENEW,
+            [self._lane.stream, *(cancel_key(lease.task.reply_to) for lease in held)],
+            [GROUP, self._worker, *(lease.task.id for lease in held)],
+        )
+        if not isinstance(states, list):
+            return
+        for lease, state in zip(held, states, strict=True):
+            if state == b"cancelled":
+                self._cancel(lease, "cancelled")
+            elif state == b"lost":
+                self._cancel(lease, "lost")
+
+    def _cancel(self, lease: Lease, reason: CancelReason) -> None:
+        if lease.cancel_reason is not None or not lease.is_running:
+            return  # also where a task seems lost because it was answered just now
+        _log.info("task cancelled", task=lease.task.id, reason=reason)
+        # in a thread of its own: it may take a second, and the other leases must not lapse
+        name = f"cancel-{lease.task.id}"
+        threading.Thread(target=lease.cancel, args=(reason,), name=name, daemon=True).start()

@@ -1,0 +1,83 @@
+"""What travels: a task to a worker, a reply back."""
+
+import json
+from dataclasses import dataclass
+from typing import Self
+
+from tasks.errors import MessageMalformed
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task as a worker gets it.
+
+    `id` is the entry's id in the stream: its first part is the time of queueing in ms, by Redis's
+    clock.  `budget_ms` counts from then on.  `reply_to` names the scatter that it belongs to.
+    """
+
+    id: str
+    index: int
+    budget_ms: int
+    reply_to: str
+    payload: bytes
+
+    @property
+    def queued_at_ms(self) -> int:
+        """When the task was queued, by Redis's clock."""
+        return int(self.id.partition("-")[0])
+
+    def fields(self) -> dict[bytes, bytes]:
+        """Return what `decode` reads: the fields of the stream's entry."""
+        return {
+            b"index": b"%d" % self.index,
+            b"budget_ms": b"%d" % self.budget_ms,
+            b"reply_to": self.reply_to.encode(),
+            b"payload": self.payload,
+        }
+
+    @classmethod
+    def decode(cls, entry_id: bytes, fields: dict[bytes, bytes]) -> Self:
+        """Read an entry of the stream.  Raises MessageMalformed."""
+        try:
+            task = cls(
+                entry_id.decode("ascii"),
+                int(fields[b"index"]),
+                int(fields[b"budget_ms"]),
+                fields[b"reply_to"].decode(),
+                fields[b"payload"],
+            )
+            if task.queued_at_ms < 0:
+                raise ValueError("negative time")
+        except (KeyError, ValueError) as error:
+            raise MessageMalformed(f"entry {entry_id!r} is no task: {error}") from error
+        return task
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A task's answer: a payload, or the error that took its place.
+
+    `queued_s` is the time from queueing to start, `ran_s` the handler's run time.
+    """
+
+    index: int
+    payload: bytes
+    worker: str
+    error: str | None
+    queued_s: float
+    ran_s: float
+
+    def encode(self) -> bytes:
+        """Return a line of JSON, then the payload as it is: payloads can be megabytes."""
+        header = [self.index, self.worker, self.error, self.queued_s, self.ran_s]
+        return json.dumps(header, separators=(",", ":")).encode() + b"\n" + self.payload
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read what `encode` wrote.  Raises MessageMalformed."""
+        header, _, payload = data.partition(b"\n")
+        try:
+            index, worker, error, queued_s, ran_s = json.loads(header)
+        except (TypeError, ValueError) as reason:
+            raise MessageMalformed(f"not a reply: {header[:80]!r}") from reason
+        return cls(index, payload, worker, error, queued_s, ran_s)

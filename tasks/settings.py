@@ -1,0 +1,40 @@
+"""Settings of the queue, for those who send tasks and those who run them."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class QueueSettings(BaseSettings):
+    """Read from the environment: `REDIS_URL` and `MILLRACE_QUEUE_…`.  Durations in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_QUEUE_")
+
+    url: str = Field(validation_alias="REDIS_URL", pattern=r"^(redis|rediss|unix)://")
+    connect_timeout_s: float = Field(default=2.0, gt=0)
+    socket_timeout_s: float = Field(default=2.0, gt=0)
+
+    block_s: float = Field(default=0.5, gt=0)
+    """How long one blocking read or pop lasts; between two of them the loops look around."""
+
+    lease_s: float = Field(default=2.0, gt=0)
+    renew_s: float = Field(default=0.5, gt=0)
+    """Interval of lease renewal, of the look for lapsed leases and for cancelled tasks."""
+
+    heartbeat_s: float = Field(default=1.0, gt=0)
+    heartbeat_ttl_s: float = Field(default=3.0, gt=0)
+    max_deliveries: int = Field(default=3, ge=1)
+    max_length: int = Field(default=1000, ge=1)
+    straggler_s: float = Field(default=1.0, gt=0)
+    """No task counts as a straggler before this time."""
+
+    @model_validator(mode="after")
+    def _durations_fit(self) -> Self:
+        if self.socket_timeout_s < 2 * self.block_s:
+            raise ValueError("socket_timeout_s must be at least twice block_s, or reads time out")
+        if self.lease_s < 2 * self.renew_s:
+            raise ValueError("lease_s must be at least twice renew_s, or leases lapse in use")
+        if self.heartbeat_ttl_s < 2 * self.heartbeat_s:
+            raise ValueError("heartbeat_ttl_s must be at least twice heartbeat_s")
+        return self
