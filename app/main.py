@@ -6,36 +6,80 @@ do not survive one.
 
 import time
 
+import structlog
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from app import endpoints
+from app.checks import postgresql_check, redis_check
 from app.error_handling import register_error_handling
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
+from app.problem_table import title_of
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import health
+from app.routes import hash as hashes
+from app.routes import health, status
 from app.services import EXTENSION, Services
-from app.settings import AppSettings
+from app.settings import AppSettings, read
+from db.breaker import BreakerState
+from db.reader import reader_database
+from db.settings import DatabaseSettings
+from tasks.client import connect
+from tasks.dispatcher import Dispatcher
+from tasks.heartbeat import Workers
+from tasks.lanes import QUERY, lane_status
+from tasks.settings import QueueSettings
 
-ENDPOINTS = (*health.endpoints,)
+ENDPOINTS = (*hashes.endpoints, *status.endpoints, *health.endpoints)
+
+_log = structlog.stdlib.get_logger("app.main")
 
 
 def create_app() -> Flask:
     """Build the replica's application from the environment, with everything running."""
     configure_structlog()
-    services = build_services(AppSettings())
+    services = build_services(read(AppSettings), read(DatabaseSettings), read(QueueSettings))
+    services.database.open()
     services.readiness.start()
     return build_app(services)
 
 
-def build_services(settings: AppSettings) -> Services:
-    """Build what the routes work with; nothing of it has started yet."""
+def build_services(
+    settings: AppSettings, database_settings: DatabaseSettings, queue_settings: QueueSettings
+) -> Services:
+    """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
-    readiness = Readiness((), interval_s=settings.app_probe_s)
-    return Services(settings, metrics, readiness, time.monotonic())
+
+    def breaker_changed(old: BreakerState, new: BreakerState, error: BaseException | None) -> None:
+        _log.warning("breaker changed", old=old, new=new, reason=str(error) if error else None)
+        metrics.breaker_changed(new)
+
+    database = reader_database(database_settings, "app", [breaker_changed])
+    client = connect(queue_settings, "millrace-app")
+
+    def found(check: str, ok: bool) -> None:
+        metrics.check_up.labels(check).set(ok)
+        metrics.pool_seen(database.status())
+
+    readiness = Readiness(
+        [postgresql_check(database), redis_check(client)],
+        interval_s=settings.app_probe_s,
+        describe=title_of,
+        on_finding=found,
+    )
+    return Services(
+        settings=settings,
+        metrics=metrics,
+        readiness=readiness,
+        started_at=time.monotonic(),
+        database=database,
+        redis=client,
+        dispatcher=Dispatcher(client, queue_settings),
+        workers=Workers(client),
+        lanes=lambda: [lane_status(client, QUERY)],
+    )
 
 
 def build_app(services: Services) -> Flask:
@@ -56,3 +100,5 @@ def build_app(services: Services) -> Flask:
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.database.close()
+    services.redis.close()

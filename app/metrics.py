@@ -4,9 +4,13 @@ from collections.abc import Callable
 from time import perf_counter
 
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_flask_exporter import PrometheusMetrics  # type: ignore[import-untyped]
 
+from db.breaker import BreakerState
+from db.database import DatabaseStatus
+
+_BREAKER_STATES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -35,6 +39,44 @@ class AppMetrics:
             multiprocess_mode="livemin",
             registry=registry,
         )
+
+        self.breaker_state = Gauge(
+            "millrace_app_breaker_state",
+            "State of the breaker before PostgreSQL: 0 closed, 1 half open, 2 open.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.breaker_changes = Counter(
+            "millrace_app_breaker_changes_total",
+            "Changes of the breaker's state, by the new one.",
+            ("to",),
+            registry=registry,
+        )
+        self.pool_connections = Gauge(
+            "millrace_app_pool_connections",
+            "Connections of the pool to PostgreSQL: open, in use, and most there may be.",
+            ("kind",),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.pool_waiting = Gauge(
+            "millrace_app_pool_waiting",
+            "Callers that wait for a connection to PostgreSQL.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+
+    def breaker_changed(self, to: BreakerState) -> None:
+        """Note the breaker's new state."""
+        self.breaker_state.set(_BREAKER_STATES[to])
+        self.breaker_changes.labels(to).inc()
+
+    def pool_seen(self, status: DatabaseStatus) -> None:
+        """Note what the pool is doing."""
+        self.pool_connections.labels("open").set(status.size)
+        self.pool_connections.labels("in_use").set(status.in_use)
+        self.pool_connections.labels("max").set(status.max_size)
+        self.pool_waiting.set(status.waiting)
 
     def register(self, app: Flask, clock: Callable[[], float] = perf_counter) -> None:
         """Measure every request of `app`, and serve `/metrics` on it."""

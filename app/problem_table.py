@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from flask import current_app
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
@@ -15,11 +16,17 @@ from werkzeug.exceptions import (
 from app.problem_types import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
+    DATABASE_BUSY,
+    DATABASE_UNAVAILABLE,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    QUEUE_UNAVAILABLE,
+    TIMED_OUT,
     UNEXPECTED_STATUS,
 )
 from app.problems import Problem, ProblemType
+from db.errors import CheckoutTimeout, DatabaseUnavailable
+from tasks.errors import GatherTimeout, QueueError
 
 Row = ProblemType | Callable[[Any], Problem]
 
@@ -39,14 +46,45 @@ def _other_http_error(error: HTTPException) -> Problem:
     return _http_error(kind)(error)
 
 
+def _too_large(error: RequestEntityTooLarge) -> Problem:
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    detail = f"The body is larger than {limit} bytes. Send less at once."
+    return _http_error(BODY_TOO_LARGE, detail)(error)
+
+
+def _database_unavailable(error: DatabaseUnavailable) -> Problem:
+    # its text can name hosts and roles, which are the log's business
+    return Problem(
+        DATABASE_UNAVAILABLE,
+        "PostgreSQL cannot be reached just now. Try again after the time in Retry-After.",
+        retry_after_s=error.retry_after_s,
+    )
+
+
+def _database_busy(error: CheckoutTimeout) -> Problem:
+    return Problem(DATABASE_BUSY, str(error), retry_after_s=1.0)
+
+
+def _queue_unavailable(_error: QueueError) -> Problem:
+    return Problem(
+        QUEUE_UNAVAILABLE,
+        "The task queue cannot be used just now. Try again after the time in Retry-After.",
+        retry_after_s=1.0,
+    )
+
+
 # A row is a problem type, with the exception's text as the detail, or a function that makes the
 # problem.  The nearest class in the exception's ancestry wins.
 TABLE: Mapping[type[Exception], Row] = {
     BadRequest: _http_error(BAD_REQUEST),
     NotFound: _http_error(NOT_FOUND, NOT_FOUND.meaning),
     MethodNotAllowed: _http_error(METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED.meaning),
-    RequestEntityTooLarge: _http_error(BODY_TOO_LARGE, BODY_TOO_LARGE.meaning),
+    RequestEntityTooLarge: _too_large,
     HTTPException: _other_http_error,
+    DatabaseUnavailable: _database_unavailable,
+    CheckoutTimeout: _database_busy,
+    QueueError: _queue_unavailable,
+    GatherTimeout: TIMED_OUT,
 }
 
 
@@ -58,3 +96,9 @@ def problem_for(error: Exception, table: Mapping[type[Exception], Row] = TABLE) 
     if row is None:
         return None
     return Problem(row, str(error)) if isinstance(row, ProblemType) else row(error)
+
+
+def title_of(error: Exception) -> str:
+    """Return what may be said of `error` in public: its problem's title."""
+    problem = problem_for(error)
+    return problem.kind.title if problem is not None else "It fails in an unexpected way"

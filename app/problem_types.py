@@ -51,6 +51,11 @@ QUEUE_UNAVAILABLE = ProblemType(
     "Redis cannot be reached, or no worker lives. Retry-After says when to try again.",
 )  # fmt: skip
 
+TIMED_OUT = ProblemType(
+    "timed-out", 504, "The time given for the request is over",
+    "Work was not finished in time, and has been cancelled. Give more with timeout_s, or ask less.",
+)  # fmt: skip
+
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
     BAD_REQUEST,
@@ -64,4 +69,5 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DATABASE_UNAVAILABLE,
     DATABASE_BUSY,
     QUEUE_UNAVAILABLE,
+    TIMED_OUT,
 )

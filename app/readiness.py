@@ -110,6 +110,10 @@ class Readiness:
         """Return the state of each check, by name."""
         return {check.name: self._state_of(check) for check in self._checks}
 
+    def problem(self, name: str) -> str | None:
+        """Return what the check of that name found wrong; None when it found nothing wrong."""
+        return self.checks()[name].problem
+
     def state(self) -> State:
         """Return what to tell the balancer: requests are welcome when ready or degraded."""
         if self._is_draining():

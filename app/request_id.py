@@ -27,11 +27,14 @@ def register_request_id(app: Flask, new_id: Callable[[], str] = _random_id) -> N
     def take_id() -> None:
         given = request.headers.get(HEADER, "")
         g.request_id = given if _VALID.fullmatch(given) else new_id()
-        # threads are used again: what the last request bound must go
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
     @app.after_request
     def return_id(response: Response) -> Response:
         response.headers[HEADER] = g.request_id
         return response
+
+    @app.teardown_request
+    def unbind_id(_error: BaseException | None) -> None:
+        # threads are used again: what they log next is not about this request
+        structlog.contextvars.clear_contextvars()

@@ -12,7 +12,8 @@ def register_request_log(app: Flask, slow_request_s: float) -> None:
     @app.after_request
     def log(response: Response) -> Response:
         elapsed_s: float = g.elapsed_s
-        failed = response.status_code >= 500
+        # a replica that isn't ready is asked every second; why it isn't is in the log once
+        failed = response.status_code >= 500 and not request.path.startswith("/health/")
         write = _log.warning if failed or elapsed_s >= slow_request_s else _log.debug
         write(
             "request",

@@ -1,25 +1,40 @@
 """What the routes work with; built in main.py, once in each serving process."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import redis
 from flask import current_app
 
 from app.metrics import AppMetrics
 from app.readiness import Readiness
 from app.settings import AppSettings
+from db.database import Database
+from tasks.dispatcher import Dispatcher
+from tasks.heartbeat import Workers
+from tasks.lanes import LaneStatus
 
 EXTENSION = "millrace"
 
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a route may use.  `started_at` is by the monotonic clock."""
+    """Everything a route may use.
+
+    `database` is reached as the reader, for users' SQL.  `lanes` counts the tasks of each lane, and
+    raises QueueUnavailable.  `started_at` is by the monotonic clock.
+    """
 
     settings: AppSettings
     metrics: AppMetrics
     readiness: Readiness
     started_at: float
+    database: Database
+    redis: redis.Redis
+    dispatcher: Dispatcher
+    workers: Workers
+    lanes: Callable[[], Sequence[LaneStatus]]
 
 
 def services() -> Services:

@@ -1,19 +1,36 @@
 """What the environment says about the replica itself."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 LogFormat = Literal["json", "console"]
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+class SettingsInvalid(Exception):
+    """A setting is missing or makes no sense; the message names each variable."""
+
+
+def read(settings: type[SettingsT]) -> SettingsT:
+    """Return settings from the environment.  Raises SettingsInvalid."""
+    prefix = settings.model_config.get("env_prefix", "")
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = []
+        for detail in error.errors():
+            name = str(detail["loc"][0]) if detail["loc"] else ""
+            variable = f"{prefix}{name}".upper() if name in settings.model_fields else name
+            # never the value: it can hold a password
+            lines.append(f"{variable}: {detail['msg']}".strip(": "))
+        raise SettingsInvalid("\n".join(lines)) from error
 
 
 class AppSettings(BaseSettings):
-    """Settings of one API replica; each is the environment variable `MILLRACE_<NAME>`.
-
-    Raises pydantic.ValidationError, naming the variable, when a value makes no sense.
-    """
+    """Settings of one API replica; each is the environment variable `MILLRACE_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
 
@@ -35,10 +52,11 @@ class AppSettings(BaseSettings):
         description="After SIGTERM: how long the replica says 503 on `/health/ready` and serves "
         "on, so that the balancer sees it before connections are refused.",
     )
-    app_grace_s: float = Field(
-        default=35.0,
-        gt=0,
-        description="After SIGTERM: how long requests that run may take to finish, drain included.",
+    app_grace_s: int = Field(
+        default=35,
+        ge=1,
+        description="After SIGTERM: how long the replica may take to finish, drain included. "
+        "Longer than the longest request, or that one is cut off.",
     )
     app_probe_s: float = Field(
         default=1.0,

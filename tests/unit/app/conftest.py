@@ -1,31 +1,30 @@
-"""A replica around services that need no server."""
+"""A replica that needs no server: everything real, nothing connected, no thread running."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from prometheus_client import CollectorRegistry
 
-from app.main import build_app
-from app.metrics import AppMetrics
-from app.readiness import Readiness
+from app.main import build_app, build_services, close
 from app.services import Services
-from app.settings import AppSettings
-
-Build = Callable[..., Flask]
-
-
-@pytest.fixture
-def settings() -> AppSettings:
-    return AppSettings()
+from app.settings import AppSettings, read
+from db.settings import DatabaseSettings
+from tasks.settings import QueueSettings
 
 
 @pytest.fixture
-def app(settings: AppSettings) -> Flask:
-    metrics = AppMetrics(CollectorRegistry())
-    return build_app(Services(settings, metrics, Readiness(()), time.monotonic()))
+def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    services = build_services(read(AppSettings), read(DatabaseSettings), read(QueueSettings))
+    yield services
+    close(services)
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    return build_app(services)
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""Body of the status call.  Each part has an `error` of its own: the others stay readable."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.models import ResponseModel
+from app.readiness import State
+
+
+class ReplicaPart(ResponseModel):
+    """The process that answers."""
+
+    host: str
+    pid: int
+    state: State = Field(description="As on /health/ready.")
+    uptime_s: float
+
+
+class PoolDocument(ResponseModel):
+    """Connections to PostgreSQL of this process."""
+
+    max_size: int = Field(description="How many there may be.")
+    size: int = Field(description="How many are open.")
+    in_use: int = Field(description="How many are lent out.")
+    waiting: int = Field(description="Callers that wait for one.")
+
+
+class DatabasePart(ResponseModel):
+    """PostgreSQL, as this process sees it."""
+
+    breaker: Literal["closed", "open", "half_open"] = Field(
+        description="State of the circuit breaker; while it is open PostgreSQL is not asked."
+    )
+    pool: PoolDocument
+    error: str | None = Field(description="Why PostgreSQL cannot be used; null when it can.")
+
+
+class WorkerDocument(ResponseModel):
+    """A worker, by its last heartbeat."""
+
+    name: str
+    host: str
+    pid: int
+    slots: int = Field(description="Tasks it runs at once.")
+    busy: int = Field(description="Tasks it runs now.")
+    cpu_percent: float = Field(description="Of one core, since the heartbeat before.")
+    rss_bytes: int = Field(description="Memory in use.")
+    started_at: float = Field(description="Seconds since 1970, by the worker's clock.")
+    draining: bool = Field(description="It finishes what it holds and takes nothing new.")
+    lanes: list[str] = Field(description="Lanes that it takes tasks from.")
+
+
+class WorkersPart(ResponseModel):
+    """All live workers."""
+
+    items: list[WorkerDocument]
+    error: str | None = Field(description="Why they are not known; null when they are.")
+
+
+class LaneDocument(ResponseModel):
+    """A lane of the queue."""
+
+    name: str
+    length: int = Field(description="Tasks in it, waiting or held by a worker.")
+    pending: int = Field(description="Tasks held by a worker.")
+
+
+class LanesPart(ResponseModel):
+    """All lanes."""
+
+    items: list[LaneDocument]
+    error: str | None = Field(description="Why they are not known; null when they are.")
+
+
+class StatusResponse(ResponseModel):
+    """The state of the whole, as one replica sees it."""
+
+    version: str = Field(description="Version of Millrace.")
+    replica: ReplicaPart
+    database: DatabasePart
+    workers: WorkersPart
+    lanes: LanesPart

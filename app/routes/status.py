@@ -1,0 +1,87 @@
+"""For people, the dashboard and the command line: what is there, and how busy."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TypeVar
+
+from app.checks import POSTGRESQL, REDIS
+from app.endpoints import Endpoints
+from app.models_status import (
+    DatabasePart,
+    LaneDocument,
+    LanesPart,
+    PoolDocument,
+    ReplicaPart,
+    StatusResponse,
+    WorkerDocument,
+    WorkersPart,
+)
+from app.problem_table import title_of
+from app.services import Services, services
+from tasks.errors import QueueError
+
+endpoints = Endpoints("status")
+
+ItemT = TypeVar("ItemT")
+
+
+@endpoints.endpoint("GET", "/v1/status", response=StatusResponse)
+def status() -> StatusResponse:
+    """Show the replica, the database's pool and breaker, the workers, and the queue's lanes.
+
+    Always 200: a part whose source is away says so in its `error`, and the others are there.
+    """
+    now = services()
+    replica = ReplicaPart(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        state=now.readiness.state(),
+        uptime_s=round(time.monotonic() - now.started_at, 3),
+    )
+    workers, workers_error = _ask_redis(now, now.workers.list)
+    lanes, lanes_error = _ask_redis(now, now.lanes)
+    return StatusResponse(
+        version=version("millrace"),
+        replica=replica,
+        database=_database(now),
+        workers=WorkersPart(
+            items=[
+                WorkerDocument(**{**asdict(worker), "lanes": list(worker.lanes)})
+                for worker in workers
+            ],
+            error=workers_error,
+        ),
+        lanes=LanesPart(items=[LaneDocument(**asdict(lane)) for lane in lanes], error=lanes_error),
+    )
+
+
+def _database(now: Services) -> DatabasePart:
+    pool = now.database.status()
+    return DatabasePart(
+        breaker=pool.breaker,
+        pool=PoolDocument(
+            max_size=pool.max_size, size=pool.size, in_use=pool.in_use, waiting=pool.waiting
+        ),
+        error=now.readiness.problem(POSTGRESQL),
+    )
+
+
+def _ask_redis(
+    now: Services, question: Callable[[], Sequence[ItemT]]
+) -> tuple[Sequence[ItemT], str | None]:
+    """Return the answer, or none and why.
+
+    Redis isn't asked when the last check, a second ago, did not find it: that would cost its
+    time limit once for each question.
+    """
+    problem = now.readiness.problem(REDIS)
+    if problem is None:
+        try:
+            return question(), None
+        except QueueError as error:
+            problem = title_of(error)
+    return (), problem

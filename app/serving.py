@@ -1,0 +1,93 @@
+"""gunicorn's threaded worker, taught to drain where a balancer can see it, and to speak JSON."""
+
+import json
+import time
+import uuid
+from typing import Any
+
+from gunicorn.workers import base  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from app.main import close
+from app.problem_types import BAD_REQUEST, INTERNAL_ERROR
+from app.problems import MEDIA_TYPE
+from app.request_id import HEADER
+from app.services import EXTENSION, Services
+
+
+class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
+    """Serves requests in threads, until told to stop; then drains.
+
+    On SIGTERM gunicorn alone stops accepting at once: a balancer learns that from connections
+    which fail.  Here the replica first says 503 on `/health/ready`, and serves on for
+    `app_drain_s`; only then it stops accepting, and finishes what it has.
+    """
+
+    alive: bool
+    services: Services
+    draining_since: float | None = None
+
+    def load_wsgi(self) -> None:
+        """Build the application, and let its readiness follow this worker's drain."""
+        super().load_wsgi()
+        self.services = self.wsgi.extensions[EXTENSION]
+        self.services.readiness.watch_drain(lambda: self.draining_since is not None)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - gunicorn's signature
+        """Begin to drain (SIGTERM)."""
+        if self.draining_since is None:
+            self.draining_since = time.monotonic()
+            self.method_queue.defer(lambda: None)  # wakes the loop, which then looks again
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Serve events for at most `timeout` seconds; stop accepting once the drain is over."""
+        if self.alive and self.draining_since is not None:
+            left = self.draining_since + self.services.settings.app_drain_s - time.monotonic()
+            if left <= 0:
+                self.alive = False
+                return
+            timeout = min(timeout, left)
+        super().wait_for_and_dispatch_events(timeout)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Stop or resume accepting; at the end for good, with nobody left waiting.
+
+        gunicorn keeps the socket open until the last request is done.  Who connects meanwhile
+        would wait for that, and then be reset; so take in who is there, and refuse the others.
+        """
+        if self.alive:
+            super().set_accept_enabled(enabled)
+            return
+        for listener in self.sockets:
+            before = -1
+            while self.nr_conns != before:
+                before = self.nr_conns
+                self.accept(listener)
+        super().set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+
+    def run(self) -> None:
+        """Serve until stopped; then end what the application has running."""
+        try:
+            super().run()
+        finally:
+            close(self.services)
+
+
+def write_problem(sock: Any, status: int, reason: str, message: str) -> None:
+    """Answer bytes that are no valid request; gunicorn would answer in HTML."""
+    request_id = uuid.uuid4().hex
+    kind = INTERNAL_ERROR if status >= 500 else BAD_REQUEST
+    detail = message or "The replica failed before it could read the request."
+    document = {"type": kind.uri, "title": reason, "status": status}
+    document |= {"detail": detail, "instance": request_id}
+    body = json.dumps(document).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
+        f"{HEADER}: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    base.util.write_nonblock(sock, head.encode("latin-1") + body)
+
+
+base.util.write_error = write_problem
