@@ -21,6 +21,7 @@ from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import hash as hashes
 from app.routes import health, status
+from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
 from db.breaker import BreakerState
@@ -84,7 +85,7 @@ def build_services(
 
 def build_app(services: Services) -> Flask:
     """Build the application around `services`."""
-    app = Flask("millrace", static_folder=None, template_folder=None)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.app_max_body_bytes
     app.url_map.merge_slashes = False  # else `//v1` is answered with a redirect, in HTML
     app.extensions[EXTENSION] = services
@@ -94,6 +95,7 @@ def build_app(services: Services) -> Flask:
     services.metrics.register(app)
     register_error_handling(app)
     endpoints.register(app, ENDPOINTS)
+    register_docs(app, ENDPOINTS)
     return app
 
 
