@@ -1,6 +1,9 @@
 """Values as PostgreSQL writes them: text in, text out, nothing interpreted on the way."""
 
+from types import NoneType
+
 from psycopg.adapt import AdaptersMap
+from psycopg.types.none import NoneDumper
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
 
@@ -12,5 +15,6 @@ def text_adapters() -> AdaptersMap:
     """
     adapters = AdaptersMap()
     adapters.register_dumper(str, StrDumperUnknown)
+    adapters.register_dumper(NoneType, NoneDumper)
     adapters.register_loader(0, TextLoader)
     return adapters

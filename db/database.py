@@ -34,7 +34,10 @@ _DEFAULTS = {
 
 @dataclass(frozen=True)
 class DatabaseStatus:
-    """What `/v1/status` shows of one pool: connections open, in use, and callers waiting."""
+    """What `/v1/status` shows of one pool.
+
+    `size` connections are open or being opened, `in_use` of them not idle; `waiting` callers wait.
+    """
 
     name: str
     max_size: int

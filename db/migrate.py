@@ -16,7 +16,7 @@ from psycopg import sql
 from db.errors import DatabaseError, DatabaseUnavailable, MigrationFailed
 from db.migration_files import Migration, packaged_migrations, pending
 from db.reader_role import ReaderRole
-from db.settings import DatabaseSettings
+from db.settings import OWN_SCHEMA, DatabaseSettings
 
 _LOCK = 0x6D696C6C72616365  # "millrace": the advisory lock that admits one migration per database
 _LOCK_WAIT_S = 60
@@ -53,6 +53,7 @@ def migrate(owner_url: str, settings: DatabaseSettings) -> list[str]:
         try:
             _lock(connection)
             applied = apply(connection, packaged_migrations())
+            _keep_owners_tables_out(connection)
             set_up_reader(connection, owner_url, settings)
         except psycopg.Error as error:
             raise MigrationFailed(f"The migration failed: {str(error).strip()}") from error
@@ -126,6 +127,28 @@ def _own_tables_exist(connection: psycopg.Connection[Any]) -> bool:
         "SELECT pg_catalog.to_regclass('millrace.schema_migrations') IS NOT NULL"
     ).fetchone()
     return bool(row and row[0])
+
+
+def _keep_owners_tables_out(connection: psycopg.Connection[Any]) -> None:
+    """See that unqualified names of an owner called "millrace" mean `public`, as before.
+
+    PostgreSQL's default search_path is "$user", public: since our schema is there, the tables
+    that such an owner makes would land in it, where the reader must not look.
+    """
+    if connection.info.user != OWN_SCHEMA:
+        return
+    row = connection.execute(
+        "SELECT setting FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS setting "
+        "WHERE setdatabase = (SELECT oid FROM pg_catalog.pg_database "
+        "WHERE datname = current_database()) "
+        "AND setrole = current_user::regrole AND setting LIKE 'search_path=%'"
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET search_path = public").format(
+                sql.Identifier(connection.info.dbname)
+            )
+        )
 
 
 def _is_collision(error: psycopg.Error) -> bool:

@@ -150,7 +150,7 @@ class ReaderRole:
         ):
             self._run("GRANT CONNECT ON DATABASE {database} TO {role}")
         if not self._value(
-            "SELECT has_schema_privilege(%s::name, quote_ident(%s), 'USAGE')", self._role, schema
+            "SELECT has_schema_privilege(%s::name, %s, 'USAGE')", self._role, schema
         ):
             self._run("GRANT USAGE ON SCHEMA {schema} TO {role}")
         self._run("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role}")

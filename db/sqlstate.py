@@ -23,13 +23,11 @@ def is_infrastructure(sqlstate: str) -> bool:
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
-    """Return the SQLSTATE of `error`, or of the psycopg error that it was raised from or during."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    """Return the SQLSTATE of `error`, or of the psycopg error that it was raised from."""
+    while error is not None:
         if isinstance(error, psycopg.Error) and error.sqlstate is not None:
             return error.sqlstate
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return None
 
 
