@@ -1,0 +1,1 @@
+"""The operator's address: status, strategy, states of backends, metrics."""

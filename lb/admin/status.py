@@ -1,0 +1,51 @@
+"""The document of /lb/status."""
+
+from typing import Any
+
+from lb.backend.backend import Backend
+from lb.proxy import Proxy
+
+
+def status(proxy: Proxy) -> dict[str, Any]:
+    """Return the balancer's condition; numbers count from its start."""
+    limiter = proxy.limiter
+    return {
+        "draining": proxy.draining,
+        "strategy": proxy.backends.strategy,
+        "backends": [_backend(backend) for backend in proxy.backends.by_id.values()],
+        "connections": {
+            "open": len(proxy.clients),
+            "most": proxy.settings.max_client_connections,
+            "refused": proxy.counters.connections_refused,
+        },
+        "requests": {
+            "active": proxy.counters.active,
+            "retrying": proxy.retry_budget.retrying,
+            "retries": dict(proxy.counters.retries),
+        },
+        "limiter": None
+        if limiter is None
+        else {
+            "limit": limiter.notation,
+            "clients": limiter.clients,
+            "limited": limiter.limited,
+        },
+    }
+
+
+def _backend(backend: Backend) -> dict[str, Any]:
+    latency_s = backend.latency_s
+    return {
+        "id": backend.id,
+        "state": backend.state,
+        "reason": backend.health.reason,
+        "active": backend.active,
+        "connections": backend.connections,
+        "idle": len(backend.idle),
+        "requests": sum(backend.answers),
+        "failures": backend.failures,
+        "connect_failures": backend.connect_failures,
+        "ejections": backend.ejections,
+        "last_check": backend.last_check,
+        "latency_ms": None if latency_s is None else round(latency_s * 1000, 3),
+    }

@@ -1,0 +1,72 @@
+"""Whether a backend is trusted with requests: pure transitions."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+# what the operator wants: requests; only the held ones finished; nothing, not even checks
+Mode = Literal["ready", "drain", "maintenance"]
+State = Literal["ready", "draining", "maintenance", "ejected"]
+
+
+@dataclass(frozen=True)
+class HealthPolicy:
+    """`rise` passed checks in a row readmit, `fall` failed ones eject.
+
+    So do `failures` connections in a row that could not be made or gave no answer.
+    """
+
+    rise: int
+    fall: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is known of a backend.  `reason` says why it is not trusted.
+
+    A new one is not trusted before its first passed check.
+    """
+
+    trusted: bool = False
+    passed: int = 0
+    failed: int = 0
+    connection_failures: int = 0
+    seen: bool = False
+    reason: str = "not checked yet"
+
+
+def after_check(health: Health, failure: str | None, policy: HealthPolicy) -> Health:
+    """Return the health after a check; `failure` says why it did not pass, None that it did."""
+    if failure is None:
+        passed = health.passed + 1
+        if health.trusted or passed >= policy.rise or not health.seen:
+            # While requests get through, checks do not clear their count of failures.
+            failures = health.connection_failures if health.trusted else 0
+            return Health(True, passed, 0, failures, seen=True, reason="")
+        return replace(health, passed=passed, failed=0)
+    failed = health.failed + 1
+    if health.trusted and failed < policy.fall:
+        return replace(health, passed=0, failed=failed)
+    return replace(health, trusted=False, passed=0, failed=failed, reason=failure)
+
+
+def after_connection_failure(health: Health, reason: str, policy: HealthPolicy) -> Health:
+    """Return the health after a request's connection failed for `reason`."""
+    failures = health.connection_failures + 1
+    if health.trusted and failures >= policy.failures:
+        return replace(health, trusted=False, passed=0, connection_failures=failures, reason=reason)
+    return replace(health, connection_failures=failures)
+
+
+def after_answer(health: Health) -> Health:
+    """Return the health after a request was answered."""
+    return replace(health, connection_failures=0)
+
+
+def state_of(mode: Mode, health: Health) -> State:
+    """Return the one word for a backend's condition: the operator's will goes first."""
+    if mode == "maintenance":
+        return "maintenance"
+    if mode == "drain":
+        return "draining"
+    return "ready" if health.trusted else "ejected"

@@ -1,0 +1,1 @@
+"""The side of the clients: their connections, and each request's way."""

@@ -1,0 +1,38 @@
+"""The problems that the balancer itself answers with when a backend fails it."""
+
+from lb.wire.problem import Problem
+
+
+def no_backend(retry_after_s: float) -> Problem:
+    """Return the 503 when no backend can take the request."""
+    return Problem(
+        503, "no-backend", "No replica can take the request now",
+        "All are ejected, draining, in maintenance or full. Try again after Retry-After; the "
+        "operator sees each one's state at /lb/status of the admin address.",
+        retry_after_s=retry_after_s,
+    )  # fmt: skip
+
+
+def backend_failed(reason: str, *, may_repeat: bool) -> Problem:
+    """Return the 502 when the request reached no backend, or one that broke off."""
+    remedy = "Try again." if may_repeat else "It may have taken effect: look before you try again."
+    return Problem(
+        502, "backend-failed", "A replica failed while the request was under way",
+        f"{reason[:1].upper()}{reason[1:]}. {remedy}",
+    )  # fmt: skip
+
+
+def backend_silent(seconds: float) -> Problem:
+    """Return the 504 when a backend did not begin to answer in time."""
+    return Problem(
+        504, "backend-silent", "The replica did not answer in time",
+        f"No byte of an answer came within {seconds:g} s. Ask for less, or try again.",
+    )  # fmt: skip
+
+
+def body_stalled(seconds: float) -> Problem:
+    """Return the 408 when the rest of a body does not come."""
+    return Problem(
+        408, "request-timeout", "The request took too long to arrive",
+        f"Nothing of the body came for {seconds:g} s. Send it without pauses.",
+    )  # fmt: skip

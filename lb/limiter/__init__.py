@@ -1,0 +1,1 @@
+"""The sliding-window rate limit of each client."""

@@ -1,0 +1,80 @@
+"""What all client connections share."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lb.access_log import AccessLog
+from lb.backend.backends import Backends
+from lb.backend.health import HealthPolicy
+from lb.counters import Counters
+from lb.limiter.limiter import Limiter
+from lb.retry import RetryBudget, RetryPolicy
+from lb.settings import BalancerSettings
+
+
+class Client(Protocol):
+    """A client's connection, as the drain and the sweep see it."""
+
+    @property
+    def is_busy(self) -> bool:
+        """A request is in flight, or a part of its answer is not sent yet."""
+
+    def check(self, now: float) -> None:
+        """End what has taken too long."""
+
+    def drain(self) -> None:
+        """Close if idle; else the answer in flight will be the last."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Proxy:
+    """The parts that a request passes, and the clients that are connected.
+
+    `now` is the monotonic time of the last sweep: exact enough for timeouts, and free.
+    """
+
+    def __init__(
+        self,
+        settings: BalancerSettings,
+        *,
+        backends: Backends,
+        limiter: Limiter | None,
+        health_policy: HealthPolicy,
+        retry_policy: RetryPolicy,
+        retry_budget: RetryBudget,
+        counters: Counters,
+        access_log: AccessLog,
+        next_request_id: Callable[[], bytes],
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.backends = backends
+        self.limiter = limiter
+        self.health_policy = health_policy
+        self.retry_policy = retry_policy
+        self.retry_budget = retry_budget
+        self.counters = counters
+        self.access_log = access_log
+        self.next_request_id = next_request_id
+        self.clock = clock
+        self.now = clock()
+        self.clients: set[Client] = set()
+        self.draining = False
+
+    def sweep(self) -> None:
+        """Do what is due by time: to be called a few times a second."""
+        self.now = now = self.clock()
+        for client in tuple(self.clients):
+            client.check(now)
+        self.backends.close_idle(now - self.settings.backend_idle_timeout_s)
+        if self.limiter is not None:
+            self.limiter.sweep(now)
+        self.access_log.flush()
+
+    def drain(self) -> None:
+        """Let each client's answer in flight be its last, and close the idle ones."""
+        self.draining = True
+        for client in tuple(self.clients):
+            client.drain()

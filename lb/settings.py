@@ -1,0 +1,134 @@
+"""The balancer's settings: environment variables, described for operators in docs/balancer.md."""
+
+from typing import Annotated, Literal, Self
+
+import limits
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lb.backend.source import Address, Source, parse_address, parse_sources
+from lb.pick import Strategy
+
+
+def _an_address(text: str) -> str:
+    parse_address(text)
+    return text
+
+
+def _sources(text: str) -> str:
+    parse_sources(text)
+    return text
+
+
+def _limit(text: str) -> str:
+    if text != "off" and len(limits.parse_many(text)) != 1:
+        raise ValueError("give one limit, like 100/minute, or off")
+    return text
+
+
+def _paths(text: str) -> str:
+    if not all(path.strip().startswith("/") for path in text.split(",") if path.strip()):
+        raise ValueError("give paths that begin with /, separated by commas")
+    return text
+
+
+ListenAddress = Annotated[str, AfterValidator(_an_address)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class BalancerSettings(BaseSettings):
+    """Environment variables `MILLRACE_LB_…`; sizes in bytes, durations in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_LB_", frozen=True, validate_by_name=True)
+
+    listen: ListenAddress = "127.0.0.1:8080"
+    admin_listen: ListenAddress = "127.0.0.1:8081"
+    backends: Annotated[str, AfterValidator(_sources), Field(validate_default=True)] = ""
+    strategy: Strategy = "least_connections"
+    resolve_interval_s: Seconds = 1.0
+
+    rate_limit: Annotated[
+        str, AfterValidator(_limit), Field(validation_alias="MILLRACE_RATE_LIMIT")
+    ] = "100/minute"
+    rate_limit_ipv6_prefix: Annotated[int, Field(ge=1, le=128)] = 64
+    rate_limit_max_clients: Count = 1_000_000
+
+    check_interval_s: Seconds = 1.0
+    check_timeout_s: Seconds = 2.0
+    check_rise: Count = 2
+    check_fall: Count = 3
+    max_connection_failures: Count = 3
+
+    connect_timeout_s: Seconds = 2.0
+    first_byte_timeout_s: Seconds = 75.0
+    header_timeout_s: Seconds = 10.0
+    body_idle_timeout_s: Seconds = 60.0
+    client_idle_timeout_s: Seconds = 75.0
+    backend_idle_timeout_s: Seconds = 60.0
+    drain_timeout_s: Seconds = 30.0
+
+    max_request_line_bytes: Count = 8192
+    max_header_bytes: Count = 32768
+    max_body_bytes: Count = 32 * 1024 * 1024
+    replay_body_bytes: Annotated[int, Field(ge=0)] = 65536
+    max_client_connections: Count = 10_000
+    max_backend_connections: Count = 256
+
+    max_retries: Annotated[int, Field(ge=0)] = 2
+    retry_budget: Annotated[float, Field(ge=0, le=1)] = 0.2
+    retry_budget_minimum: Annotated[int, Field(ge=0)] = 3
+    retry_safe_paths: Annotated[str, AfterValidator(_paths)] = (
+        "/v1/query,/v1/query/explain,/v1/hash"
+    )
+
+    access_log: Literal["off", "errors", "full"] = "errors"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(validation_alias="MILLRACE_LOG_LEVEL")
+    ] = "info"
+    log_format: Annotated[
+        Literal["json", "console"], Field(validation_alias="MILLRACE_LOG_FORMAT")
+    ] = "json"
+
+    @model_validator(mode="after")
+    def _head_holds_the_line(self) -> Self:
+        if self.max_request_line_bytes > self.max_header_bytes:
+            raise ValueError(
+                "MILLRACE_LB_MAX_REQUEST_LINE_BYTES may not be above MILLRACE_LB_MAX_HEADER_BYTES"
+            )
+        return self
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the backends are."""
+        return parse_sources(self.backends)
+
+    @property
+    def listen_address(self) -> Address:
+        """The public address."""
+        return parse_address(self.listen)
+
+    @property
+    def admin_address(self) -> Address:
+        """The operator's address."""
+        return parse_address(self.admin_listen)
+
+    @property
+    def safe_paths(self) -> frozenset[bytes]:
+        """Paths to which a POST may be sent twice."""
+        paths = (path.strip() for path in self.retry_safe_paths.split(","))
+        return frozenset(path.encode() for path in paths if path)
+
+    @property
+    def rate(self) -> limits.RateLimitItem | None:
+        """The limit, or None for no limit."""
+        return None if self.rate_limit == "off" else limits.parse(self.rate_limit)
+
+
+def variables() -> dict[str, object]:
+    """Return each environment variable with its default (for the test of the documentation)."""
+    prefix = BalancerSettings.model_config.get("env_prefix", "")
+    return {
+        str(field.validation_alias or f"{prefix}{name.upper()}"): field.default
+        for name, field in BalancerSettings.model_fields.items()
+    }
