@@ -6,6 +6,7 @@ their own below `/var/lib`: nothing above the data folder has to be opened to th
 permission outside our folders ever changes.
 """
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -19,6 +20,7 @@ from pathlib import Path
 from cli.embedded.errors import DataFolderBroken, EmbeddedServerError
 
 ROOTS_HOME = Path("/var/lib/millrace")
+SERVER_FOLDERS = ("postgres", ".postgres-unfinished", "valkey")
 ACCOUNT_LINUX = "millrace"
 ACCOUNT_MACOS = "_postgres"  # comes with macOS, and belongs to no person
 SOCKET_PATH_LIMIT = 100  # sun_path: 108 bytes on Linux, 104 on macOS, less the file's name
@@ -48,9 +50,11 @@ class Place:
     programs_root: Path | None
 
     def remove(self) -> None:
-        """Delete the servers' data and sockets.  Only for servers that are stopped."""
-        for folder in (self.sockets, self.home):
+        """Delete the data and sockets of these servers, which must be stopped; nothing else."""
+        for folder in (self.sockets, *(self.home / name for name in SERVER_FOLDERS)):
             shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: somebody else's files
+            self.home.rmdir()
 
     def own(self, folder: Path) -> None:
         """Create `folder` if needed, private to the account that the servers run under."""
@@ -92,7 +96,8 @@ def place_for(data: Path, *, euid: int | None = None) -> Place:
         if len(os.fsencode(sockets / ".s.PGSQL.5432")) > SOCKET_PATH_LIMIT:
             sockets = Path(tempfile.gettempdir()) / f"millrace-{euid}-{digest}"
         place = Place(home, sockets, None, None)
-    place.own(place.home)
+    if place.account is not None or not place.home.exists():
+        place.own(place.home)  # an ordinary user's folder that was there keeps its permissions
     place.own(place.sockets)
     owner = place.sockets.stat().st_uid
     expected = place.account.uid if place.account else euid

