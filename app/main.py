@@ -16,24 +16,29 @@ from app.error_handling import register_error_handling
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
 from app.problem_table import title_of
+from app.queries.catalog_reader import CatalogReader
+from app.queries.metrics import QueryMetrics
+from app.queries.service import QueryService
+from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import hash as hashes
-from app.routes import health, status
+from app.routes import health, query, status
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
 from db.breaker import BreakerState
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from query.statement import Parser
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 
-ENDPOINTS = (*hashes.endpoints, *status.endpoints, *health.endpoints)
+ENDPOINTS = (*query.endpoints, *hashes.endpoints, *status.endpoints, *health.endpoints)
 
 _log = structlog.stdlib.get_logger("app.main")
 
@@ -41,14 +46,19 @@ _log = structlog.stdlib.get_logger("app.main")
 def create_app() -> Flask:
     """Build the replica's application from the environment, with everything running."""
     configure_structlog()
-    services = build_services(read(AppSettings), read(DatabaseSettings), read(QueueSettings))
+    services = build_services(
+        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings)
+    )
     services.database.open()
     services.readiness.start()
     return build_app(services)
 
 
 def build_services(
-    settings: AppSettings, database_settings: DatabaseSettings, queue_settings: QueueSettings
+    settings: AppSettings,
+    database_settings: DatabaseSettings,
+    queue_settings: QueueSettings,
+    query_settings: QuerySettings,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -70,6 +80,19 @@ def build_services(
         describe=title_of,
         on_finding=found,
     )
+    dispatcher = Dispatcher(client, queue_settings)
+    queries = QueryService(
+        database,
+        dispatcher,
+        parser=Parser(
+            cache_size=query_settings.plan_cache_size,
+            max_length=query_settings.max_sql_length,
+            max_depth=query_settings.max_sql_depth,
+        ),
+        catalog=CatalogReader(database_settings.schema_name),
+        settings=query_settings,
+        metrics=QueryMetrics(metrics.registry),
+    )
     return Services(
         settings=settings,
         metrics=metrics,
@@ -77,7 +100,9 @@ def build_services(
         started_at=time.monotonic(),
         database=database,
         redis=client,
-        dispatcher=Dispatcher(client, queue_settings),
+        dispatcher=dispatcher,
+        queries=queries,
+        query_settings=query_settings,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
     )

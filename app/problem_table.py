@@ -25,7 +25,10 @@ from app.problem_types import (
     UNEXPECTED_STATUS,
 )
 from app.problems import Problem, ProblemType
+from app.queries.problems import query_problem, sql_problem
+from app.queries.sql_error import SqlError
 from db.errors import CheckoutTimeout, DatabaseUnavailable
+from query.errors import QueryError
 from tasks.errors import GatherTimeout, QueueError
 
 Row = ProblemType | Callable[[Any], Problem]
@@ -85,6 +88,8 @@ TABLE: Mapping[type[Exception], Row] = {
     CheckoutTimeout: _database_busy,
     QueueError: _queue_unavailable,
     GatherTimeout: TIMED_OUT,
+    SqlError: sql_problem,
+    QueryError: query_problem,
 }
 
 

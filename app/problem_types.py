@@ -55,6 +55,30 @@ TIMED_OUT = ProblemType(
     "timed-out", 504, "The time given for the request is over",
     "Work was not finished in time, and has been cancelled. Give more with timeout_s, or ask less.",
 )  # fmt: skip
+SQL_SYNTAX = ProblemType(
+    "sql-syntax", 400, "The SQL cannot be read",
+    "PostgreSQL does not understand the text. position counts its characters from 1.",
+)  # fmt: skip
+SQL_INVALID = ProblemType(
+    "sql-invalid", 400, "The SQL names or combines things that do not fit",
+    "A table, column or function is not there, or types do not fit. See sqlstate and position.",
+)  # fmt: skip
+STATEMENT_NOT_ALLOWED = ProblemType(
+    "statement-not-allowed", 400, "This is not exactly one query that only reads",
+    "Send one SELECT, WITH … SELECT or VALUES, within the limits on length and nesting.",
+)  # fmt: skip
+SQL_NOT_PERMITTED = ProblemType(
+    "sql-not-permitted", 403, "The query may not do this",
+    "Queries run as a role that only reads the exposed schema.",
+)  # fmt: skip
+SQL_FAILED = ProblemType(
+    "sql-failed", 422, "The query failed while it ran",
+    "PostgreSQL began, and met a value or a limit that it cannot go on with. See sqlstate.",
+)  # fmt: skip
+NOT_SPLITTABLE = ProblemType(
+    "not-splittable", 422, "The query cannot run partitioned",
+    "The request insists on partitioned, and the detail says why that is impossible. Use auto.",
+)  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
@@ -70,4 +94,10 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DATABASE_BUSY,
     QUEUE_UNAVAILABLE,
     TIMED_OUT,
+    SQL_SYNTAX,
+    SQL_INVALID,
+    STATEMENT_NOT_ALLOWED,
+    SQL_NOT_PERMITTED,
+    SQL_FAILED,
+    NOT_SPLITTABLE,
 )

@@ -8,6 +8,8 @@ import redis
 from flask import current_app
 
 from app.metrics import AppMetrics
+from app.queries.service import QueryService
+from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
 from db.database import Database
@@ -34,6 +36,8 @@ class Services:
     redis: redis.Redis
     dispatcher: Dispatcher
     workers: Workers
+    queries: QueryService
+    query_settings: QuerySettings
     lanes: Callable[[], Sequence[LaneStatus]]
 
 

@@ -69,7 +69,7 @@ class Aggregate:
         if isinstance(self._call, exp.Avg):
             _sum(columns[0], types[0])
             count = exp.Nullif(this=exp.Sum(this=columns[1]), expression=exp.Literal.number(0))
-            return Merged(exp.Paren(this=exp.Div(this=exp.Sum(this=columns[0]), expression=count)))
+            return Merged(exp.Paren(this=_quotient(exp.Sum(this=columns[0]), count)))
         return self._extreme(columns[0], types[0], checks)
 
     @property
@@ -118,6 +118,11 @@ def _sum(column: exp.Expr, fact: TypeFact) -> exp.Expr:
     if fact.oid in (NUMERIC, MONEY):
         return exp.Sum(this=column)
     raise CannotSplit(f"sums of {fact.name} are not split")
+
+
+def _quotient(dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
+    # typed and not safe, or sqlglot would write casts and a guard that PostgreSQL has no need of
+    return exp.Div(this=dividend, expression=divisor, typed=True, safe=False)
 
 
 def _big(value: exp.Expr) -> exp.Expr:

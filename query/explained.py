@@ -11,7 +11,7 @@ class Explained:
     """PostgreSQL's plan: its total cost in planner units, rows out, and groups, as estimated.
 
     `groups` is the largest estimate of an aggregation in it, 0 where there is none.  `text` is
-    the whole plan: queries that mean the same have the same.
+    the whole plan: queries that mean the same have the same (but for their query identifier).
     """
 
     cost: float
@@ -32,7 +32,7 @@ class Explained:
             cost=float(plan["Total Cost"]),
             rows=int(plan["Plan Rows"]),
             groups=max(groups, default=0),
-            text=text,
+            text=json.dumps(plan, sort_keys=True),
         )
 
 

@@ -1,0 +1,113 @@
+"""Bodies of the query calls."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, FiniteFloat
+
+from app.models import RequestModel, ResponseModel
+
+Parameter = str | int | FiniteFloat | bool | None
+
+
+class QueryRequest(RequestModel):
+    """A query to run."""
+
+    # a JSON integer is a fine number of seconds
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    sql: Annotated[
+        str,
+        Field(min_length=1, description="Exactly one SELECT, WITH … SELECT or VALUES."),
+    ]
+    params: list[Parameter] = Field(
+        default=[],
+        max_length=1000,
+        description="Values of $1, $2 … in the SQL. PostgreSQL infers their types from the query, "
+        "so a date or a numeric is sent as a string.",
+    )
+    timeout_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Time for all of it; the default and ceiling is MILLRACE_QUERY_TIMEOUT_S.",
+    )
+    max_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most rows in the answer; the default and ceiling is MILLRACE_MAX_ROWS.",
+    )
+    engine: Literal["auto", "direct", "partitioned"] = Field(
+        default="auto",
+        description="auto chooses by cost; direct runs the query whole on PostgreSQL; partitioned "
+        "splits it or says why it cannot.",
+    )
+    partitions: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many parts to split into, if it splits; the ceiling is "
+        "MILLRACE_MAX_FRAGMENTS.",
+    )
+
+
+class ColumnDocument(ResponseModel):
+    """A column of an answer."""
+
+    name: str
+    type: str = Field(description="PostgreSQL's name of the type, with its modifier.")
+
+
+class PlanDocument(ResponseModel):
+    """How a query ran."""
+
+    mode: Literal["direct", "partitioned"]
+    fragments: int = Field(description="Parts it was split into; 0 when direct.")
+    reason: str = Field(description="Why it ran this way.")
+
+
+class TimingsDocument(ResponseModel):
+    """Where the time went, in milliseconds."""
+
+    plan: float
+    queue: float
+    execute: float
+    merge: float
+    total: float
+
+
+class QueryAnswer(ResponseModel):
+    """An answer.  Everything is as of `snapshot`, one state of the database."""
+
+    query_id: str = Field(description="The request's id, as in X-Request-ID.")
+    columns: list[ColumnDocument]
+    rows: list[list[Any]] = Field(
+        description="int8 and numeric are numbers with all their digits (strings with "
+        "?numbers=string); NaN and infinities are strings; times are ISO 8601; bytea is \\x hex."
+    )
+    row_count: int
+    truncated: bool = Field(description="True when there were more rows than allowed.")
+    plan: PlanDocument
+    snapshot: str = Field(description="pg_current_snapshot() of the query.")
+    age_s: float = Field(description="How old the answer is; 0: computed for this request.")
+    stale: bool
+    timings_ms: TimingsDocument
+
+
+class FragmentDocument(ResponseModel):
+    """One part of a split query."""
+
+    blocks: list[int] = Field(description="First block, and the first one behind; of the table.")
+    params: list[str | None]
+
+
+class QueryExplanation(ResponseModel):
+    """What would run; nothing has."""
+
+    mode: Literal["direct", "partitioned"]
+    reason: str
+    cost: float = Field(description="PostgreSQL's estimate for the whole query, planner units.")
+    estimated_rows: int
+    table: str | None = Field(description="The driving table, whose rows are split.")
+    fragment_sql: str | None
+    fragments: list[FragmentDocument]
+    merge_sql: str | None = Field(
+        description="How the partials become the answer; null: they follow each other."
+    )

@@ -1,0 +1,1 @@
+"""The way of a query through the replica: plan, run direct or in parts, merge, answer."""

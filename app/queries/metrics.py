@@ -1,0 +1,40 @@
+"""Metrics of queries."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from app.queries.request import Timings
+
+BUCKETS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+)  # fmt: skip
+
+
+class QueryMetrics:
+    """How queries ran, and where their time went."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._answered = Counter(
+            "millrace_app_queries", "Queries answered, by mode.", ("mode",), registry=registry
+        )
+        self._left = Counter(
+            "millrace_app_splits_left",
+            "Queries that began partitioned and ran direct in the end.",
+            registry=registry,
+        )
+        self._stages = Histogram(
+            "millrace_app_query_stage_seconds",
+            "Time of the stages of a query.",
+            ("stage",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+
+    def answered(self, mode: str, timings: Timings) -> None:
+        """Count an answered query."""
+        self._answered.labels(mode).inc()
+        for stage in ("plan", "queue", "execute", "merge"):
+            self._stages.labels(stage).observe(getattr(timings, stage) / 1000)
+
+    def left_split(self) -> None:
+        """Count a query that had to leave the partitioned way."""
+        self._left.inc()

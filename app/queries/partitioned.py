@@ -1,0 +1,133 @@
+"""Runs a split query: scatter its fragments, gather the partials, merge them on PostgreSQL."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.queries.direct import Result, collect
+from app.queries.errors import DeadlinePassed, RunWhole
+from app.queries.planning import Plan, chosen
+from app.queries.request import QueryInput
+from app.queries.settings import QuerySettings
+from app.queries.sql_error import SqlError, translated
+from app.queries.transaction import ReadTransaction
+from query.fragment import Fragment, FragmentError, Partial
+from query.merge import Merge, array_literal
+from query.split import SplitPlan
+from tasks.dispatcher import Dispatcher
+from tasks.errors import GatherTimeout, QueueError
+
+CANCELLED = "57014"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All partials in the order of their fragments, and how long the stages took in ms."""
+
+    partials: tuple[Partial, ...]
+    queue_ms: float
+    execute_ms: float
+
+
+class PartitionedRun:
+    """One split query on its way.  Raises RunWhole where running direct is the way out."""
+
+    def __init__(
+        self,
+        transaction: ReadTransaction,
+        dispatcher: Dispatcher,
+        settings: QuerySettings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transaction = transaction
+        self._dispatcher = dispatcher
+        self._settings = settings
+        self._monotonic = monotonic
+
+    def gather(self, plan: Plan, split: SplitPlan, query: QueryInput) -> Gathered:
+        """Run the fragments.  Raises RunWhole and DeadlinePassed."""
+        with translated():
+            snapshot = self._transaction.export()
+        payloads = [
+            Fragment(
+                index,
+                split.fragment.sql,
+                tuple(chosen(split.fragment, [*query.params, *blocks.as_tids()])),
+                snapshot,
+                self._settings.max_partial_rows,
+                self._settings.max_partial_bytes,
+            ).encode()
+            for index, blocks in enumerate(plan.ranges)
+        ]
+        began = self._monotonic()
+        try:
+            gathered, queued_s = self._gather(payloads)
+        except GatherTimeout as error:
+            raise DeadlinePassed from error
+        except QueueError as error:
+            raise RunWhole(f"workers could not finish it: {error}") from error
+        wanted = [(fact.oid, fact.typmod) for fact in plan.partial_types]
+        for partial in gathered:
+            got = [(column.oid, column.typmod) for column in partial.columns]
+            if got[: len(wanted)] != wanted:
+                raise RunWhole("a partial's types are not those that were planned")
+        total_ms = (self._monotonic() - began) * 1000
+        return Gathered(tuple(gathered), queued_s * 1000, max(0.0, total_ms - queued_s * 1000))
+
+    def _gather(self, payloads: list[bytes]) -> tuple[list[Partial], float]:
+        partials: dict[int, Partial] = {}
+        queued_s, rows = 0.0, 0
+        timeout_s = self._transaction.remaining_ms() / 1000
+        with self._dispatcher.scatter(payloads, timeout_s=timeout_s) as scatter:
+            for reply in scatter.gather():
+                if reply.error is not None:
+                    self._give_up(FragmentError.decode(reply.error))
+                partial = Partial.decode(reply.payload)
+                partials[reply.index] = partial
+                queued_s = max(queued_s, reply.queued_s)
+                rows += partial.row_count
+                if rows > self._settings.max_partial_rows:
+                    raise RunWhole(f"more than {self._settings.max_partial_rows} partial rows")
+        return [partials[index] for index in range(len(payloads))], queued_s
+
+    def _give_up(self, error: FragmentError) -> None:
+        """Whatever failed, the whole query decides: it may not even meet the same error."""
+        self._transaction.remaining_ms()
+        raise RunWhole(f"a fragment failed ({error.kind}): {error.message}")
+
+    def merge(self, plan: Plan, split: SplitPlan, query: QueryInput, gathered: Gathered) -> Result:
+        """Return the answer's rows.  Raises RunWhole when the partials do not decide it."""
+        if split.merge is None:
+            return self._follow_each_other(plan, query, gathered)
+        return self._merge(split.merge, plan, query, gathered)
+
+    def _follow_each_other(self, plan: Plan, query: QueryInput, gathered: Gathered) -> Result:
+        rows = (row for partial in gathered.partials for row in zip(*partial.data, strict=True))
+        result = collect(rows, query.max_rows, self._settings.max_answer_bytes)
+        return Result(plan.described, *result)
+
+    def _merge(self, merge: Merge, plan: Plan, query: QueryInput, gathered: Gathered) -> Result:
+        width = len(gathered.partials[0].columns)
+        arrays = [
+            array_literal([value for partial in gathered.partials for value in partial.data[place]])
+            for place in range(width)
+        ]
+        values = [*chosen(merge.query, query.params), *arrays]
+        try:
+            with translated():
+                self._transaction.rebind_deadline()
+                stream = self._transaction.stream(merge.query.sql, values)
+                rows, truncated = collect(stream, query.max_rows, self._settings.max_answer_bytes)
+        except SqlError as error:
+            if error.sqlstate == CANCELLED:
+                raise DeadlinePassed from error
+            raise RunWhole(f"the merge failed: {error.message}") from error
+        columns = stream.columns
+        if merge.has_verdict:
+            if any(row[-1] == "t" for row in rows):
+                raise RunWhole("equal values decide the answer, and only their order tells which")
+            rows = [row[:-1] for row in rows]
+            columns = columns[:-1]
+        if columns != plan.described:
+            raise RunWhole("the merged columns are not those of the whole query")
+        return Result(columns, rows, truncated)

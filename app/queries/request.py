@@ -1,0 +1,50 @@
+"""A query as the service takes it, and what it answers with."""
+
+from dataclasses import dataclass, field
+
+from query.decision import Engine
+from query.fragment import ColumnType
+
+
+@dataclass(frozen=True)
+class QueryInput:
+    """A checked request: `params` in PostgreSQL's text format, limits within the ceilings.
+
+    `partitions` None: as many as are worth it.
+    """
+
+    sql: str
+    params: tuple[str | None, ...]
+    timeout_s: float
+    max_rows: int
+    engine: Engine = "auto"
+    partitions: int | None = None
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where the time went, in milliseconds; what did not happen took 0."""
+
+    plan: float = 0.0
+    queue: float = 0.0
+    execute: float = 0.0
+    merge: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query's answer.  Values are text as PostgreSQL writes it; `types` name each column's type.
+
+    `mode` is "direct" or "partitioned", `reason` says why, for people.
+    """
+
+    columns: tuple[ColumnType, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[str | None, ...]]
+    truncated: bool
+    mode: str
+    reason: str
+    fragments: int
+    snapshot: str
+    timings: Timings = field(default_factory=Timings)

@@ -1,0 +1,165 @@
+"""The query service: from a checked request to an answer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from app.queries.catalog_reader import CatalogReader
+from app.queries.direct import Result, collect
+from app.queries.errors import DeadlinePassed, RunWhole
+from app.queries.metrics import QueryMetrics
+from app.queries.partitioned import CANCELLED, PartitionedRun
+from app.queries.planning import Plan, Planner
+from app.queries.request import Answer, QueryInput, Timings
+from app.queries.settings import QuerySettings
+from app.queries.sql_error import SqlError, translated
+from app.queries.transaction import ReadTransaction
+from db.database import Database
+from query.errors import NotSplittable, SyntaxRefused
+from query.statement import Parser, Statement
+from tasks.dispatcher import Dispatcher
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What would run, and why; `plan.split` None: direct."""
+
+    plan: Plan
+    statement: Statement
+
+
+class QueryService:
+    """Runs and explains queries.  Safe for use by many threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        *,
+        parser: Parser,
+        catalog: CatalogReader,
+        settings: QuerySettings,
+        metrics: QueryMetrics,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._parser = parser
+        self._catalog = catalog
+        self._settings = settings
+        self._metrics = metrics
+        self._planner = Planner(catalog, dispatcher, settings)
+        self._monotonic = monotonic
+
+    def run(self, query: QueryInput) -> Answer:
+        """Answer `query`.
+
+        Raises SyntaxRefused, StatementRefused, SqlError, DeadlinePassed, NotSplittable when
+        "partitioned" was asked for and cannot be, and db.errors.
+        """
+        began = self._monotonic()
+        deadline = began + query.timeout_s
+        statement = self._parse(query.sql, deadline)
+        with self._database.connection(query.timeout_s) as connection:
+            transaction = ReadTransaction(connection, deadline, self._monotonic)
+            with _deadline_told():
+                transaction.begin()
+                plan = self._planner.plan(transaction, statement, query)
+                planned_ms = (self._monotonic() - began) * 1000
+                answer = self._run_planned(transaction, statement, query, plan)
+        total_ms = (self._monotonic() - began) * 1000
+        timings = replace(answer.timings, plan=planned_ms, total=total_ms)
+        self._metrics.answered(answer.mode, timings)
+        return replace(answer, timings=timings)
+
+    def explain(self, query: QueryInput) -> Explanation:
+        """Plan `query` and run nothing.  Raises as `run` does."""
+        deadline = self._monotonic() + query.timeout_s
+        statement = self._parse(query.sql, deadline)
+        with self._database.connection(query.timeout_s) as connection:
+            transaction = ReadTransaction(connection, deadline, self._monotonic)
+            with _deadline_told():
+                transaction.begin()
+                plan = self._planner.plan(transaction, statement, query)
+                if plan.explained is None:
+                    cost = self._planner.explain(transaction, statement.sql, query.params)
+                    plan = replace(plan, explained=cost)
+        return Explanation(plan, statement)
+
+    def _parse(self, sql: str, deadline: float) -> Statement:
+        """Parse; what our parser cannot read, PostgreSQL explains better."""
+        try:
+            return self._parser.parse(sql)
+        except SyntaxRefused:
+            with self._database.connection() as connection:
+                transaction = ReadTransaction(connection, deadline, self._monotonic)
+                transaction.begin()
+                with translated():
+                    transaction.describe(sql)
+            raise
+
+    def _run_planned(
+        self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
+    ) -> Answer:
+        reason = plan.reason
+        if plan.split is not None:
+            try:
+                return self._run_split(transaction, query, plan)
+            except RunWhole as error:
+                reason = error.reason
+                self._metrics.left_split()
+        if query.engine == "partitioned":
+            raise NotSplittable(
+                f"The query cannot run partitioned: {reason}.", 'Ask for the engine "auto".'
+            )
+        return self._run_direct(transaction, statement, query, reason)
+
+    def _run_split(self, transaction: ReadTransaction, query: QueryInput, plan: Plan) -> Answer:
+        assert plan.split is not None  # noqa: S101 - for the type checker; the caller has looked
+        run = PartitionedRun(transaction, self._dispatcher, self._settings, self._monotonic)
+        gathered = run.gather(plan, plan.split, query)
+        began = self._monotonic()
+        result = run.merge(plan, plan.split, query, gathered)
+        names = self._type_names(transaction, result)
+        merged_ms = (self._monotonic() - began) * 1000
+        timings = Timings(queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms)
+        return Answer(
+            result.columns, names, result.rows, result.truncated, "partitioned", plan.reason,
+            len(plan.ranges), transaction.snapshot, timings,
+        )  # fmt: skip
+
+    def _run_direct(
+        self, transaction: ReadTransaction, statement: Statement, query: QueryInput, reason: str
+    ) -> Answer:
+        transaction.recover()
+        transaction.rebind_deadline()
+        began = self._monotonic()
+        with translated():
+            stream = transaction.stream(statement.sql, query.params)
+            rows, truncated = collect(stream, query.max_rows, self._settings.max_answer_bytes)
+        result = Result(stream.columns, rows, truncated)
+        executed_ms = (self._monotonic() - began) * 1000
+        names = self._type_names(transaction, result)
+        return Answer(
+            result.columns, names, rows, truncated, "direct", reason, 0,
+            transaction.snapshot, Timings(execute=executed_ms),
+        )  # fmt: skip
+
+    def _type_names(self, transaction: ReadTransaction, result: Result) -> tuple[str, ...]:
+        if result.truncated:
+            transaction.recover()  # the statement was cut off, and the transaction with it
+        with translated():
+            facts = self._catalog.type_facts(transaction, result.columns)
+        return tuple(fact.name for fact in facts)
+
+
+class _deadline_told:  # noqa: N801 - reads as a statement
+    """Turns PostgreSQL's own cancellation into DeadlinePassed: only the deadline cancels here."""
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Translate."""
+        if isinstance(error, SqlError) and error.sqlstate == CANCELLED:
+            raise DeadlinePassed from error

@@ -1,0 +1,46 @@
+"""What the environment says about queries."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class QuerySettings(BaseSettings):
+    """Limits and thresholds of queries; each is the environment variable `MILLRACE_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+
+    query_timeout_s: float = Field(
+        default=30.0, gt=0, le=3600, description="Default and ceiling of a query's `timeout_s`."
+    )
+    max_rows: int = Field(
+        default=10_000, ge=1, description="Default and ceiling of a query's `max_rows`."
+    )
+    max_answer_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024,
+        description="Most bytes of values in an answer; one with more is truncated there.",
+    )  # fmt: skip
+    max_sql_length: int = Field(
+        default=100_000, ge=1, description="Longest statement, in characters."
+    )
+    max_sql_depth: int = Field(
+        default=60, ge=1, le=200, description="Deepest nesting of parentheses in a statement."
+    )
+    plan_cache_size: int = Field(
+        default=512, ge=1, description="Statements that a process keeps parsed."
+    )
+    min_fragment_cost: float = Field(
+        default=5000.0, gt=0,
+        description="Least cost of a fragment, in PostgreSQL's planner units: queries that cost "
+        "less than two of these run direct.",
+    )  # fmt: skip
+    max_fragments: int = Field(
+        default=64, ge=2, description="Most fragments of a query; ceiling of `partitions`."
+    )
+    max_partial_rows: int = Field(
+        default=50_000, ge=1, description="Most rows that all fragments of a query may send."
+    )
+    max_partial_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes of values that a fragment may send.",
+    )

@@ -1,0 +1,140 @@
+"""A read-only transaction at one snapshot, with a deadline."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.pq import ExecStatus, TransactionStatus
+
+from app.queries.errors import DeadlinePassed
+from query.fragment import ColumnType
+
+Connection = psycopg.Connection[tuple[str | None, ...]]
+Row = tuple[str | None, ...]
+CHUNK_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Described:
+    """A statement as PostgreSQL understands it: result columns, and types of its parameters."""
+
+    columns: tuple[ColumnType, ...]
+    parameters: tuple[int, ...]
+
+
+class Rows:
+    """Rows of a running statement; `columns` is known once the first row, or none, has come."""
+
+    def __init__(self, connection: Connection, sql: str, parameters: Sequence[str | None]) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._sql = sql
+        self._parameters = parameters
+        self.columns: tuple[ColumnType, ...] = ()
+
+    def __iter__(self) -> Iterator[Row]:
+        """Run the statement, by the extended protocol, and yield its rows as they come.
+
+        Leaving the iteration early cancels the statement, and with it the transaction.
+        """
+        stream = self._cursor.stream(self._sql.encode(), self._parameters, size=CHUNK_ROWS)
+        try:
+            for number, row in enumerate(stream):
+                if number == 0:
+                    self.columns = self._described()
+                yield row
+            if not self.columns:  # without rows, no result has come that tells the columns
+                self.columns = describe(self._connection, self._sql).columns
+        finally:
+            stream.close()  # type: ignore[attr-defined] # a generator
+
+    def _described(self) -> tuple[ColumnType, ...]:
+        result = self._cursor.pgresult
+        return () if result is None else _columns(result)
+
+
+class ReadTransaction:
+    """`REPEATABLE READ READ ONLY` on a borrowed connection, until that is given back.
+
+    All times are by the monotonic clock; `deadline` bounds every statement from now on.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        deadline: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._monotonic = monotonic
+        self.snapshot = ""
+
+    def begin(self) -> None:
+        """Start, and take the snapshot: one round trip.  Raises DeadlinePassed."""
+        # these texts are ours, so the simple protocol may carry three of them at once
+        result = self._simple(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+            f"SET LOCAL statement_timeout = {self.remaining_ms()}; "
+            "SELECT pg_current_snapshot()"
+        )
+        self.snapshot = (result.get_value(0, 0) or b"").decode()
+
+    def recover(self) -> None:
+        """Leave a failed transaction for a new one, at a newer snapshot; a healthy one goes on."""
+        if self._connection.info.transaction_status != TransactionStatus.INTRANS:
+            self._simple("ROLLBACK")
+            self.begin()
+
+    def export(self) -> str:
+        """Export the snapshot, for as long as this transaction lasts."""
+        return str(self.rows("SELECT pg_export_snapshot()", [])[0][0])
+
+    def remaining_ms(self) -> int:
+        """Return the time left, at least 1 ms.  Raises DeadlinePassed."""
+        remaining_s = self._deadline - self._monotonic()
+        if remaining_s <= 0:
+            raise DeadlinePassed
+        return max(1, int(remaining_s * 1000))
+
+    def rebind_deadline(self) -> None:
+        """Let the next statement run only for what is left of the time."""
+        self._simple(f"SET LOCAL statement_timeout = {self.remaining_ms()}")
+
+    def rows(self, sql: str, parameters: Sequence[str | None]) -> list[Row]:
+        """Run one statement by the extended protocol and return all its rows."""
+        return list(Rows(self._connection, sql, parameters))
+
+    def stream(self, sql: str, parameters: Sequence[str | None]) -> Rows:
+        """Return the rows of one statement, to be iterated over."""
+        return Rows(self._connection, sql, parameters)
+
+    def describe(self, sql: str) -> Described:
+        """Let PostgreSQL parse one statement, and tell its columns and parameters."""
+        return describe(self._connection, sql)
+
+    def _simple(self, sql: str) -> psycopg.pq.abc.PGresult:
+        result = self._connection.pgconn.exec_(sql.encode())
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            raise psycopg.errors.error_from_result(result)
+        return result
+
+
+def describe(connection: Connection, sql: str) -> Described:
+    """Let PostgreSQL parse one statement, and tell its columns and parameters; run nothing."""
+    pgconn = connection.pgconn
+    parsed = pgconn.prepare(b"", sql.encode())
+    if parsed.status != ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(parsed)
+    result = pgconn.describe_prepared(b"")
+    if result.status != ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(result)
+    return Described(_columns(result), tuple(result.param_type(i) for i in range(result.nparams)))
+
+
+def _columns(result: psycopg.pq.abc.PGresult) -> tuple[ColumnType, ...]:
+    return tuple(
+        ColumnType(result.ftype(i), result.fmod(i), (result.fname(i) or b"").decode())
+        for i in range(result.nfields)
+    )
