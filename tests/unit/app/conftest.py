@@ -1,12 +1,15 @@
 """A replica that needs no server: everything real, nothing connected, no thread running."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.main import build_app, build_services, close
+from app.queries.settings import QuerySettings
 from app.services import Services
 from app.settings import AppSettings, read
 from db.settings import DatabaseSettings
@@ -17,7 +20,9 @@ from tasks.settings import QueueSettings
 def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    services = build_services(read(AppSettings), read(DatabaseSettings), read(QueueSettings))
+    services = build_services(
+        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings)
+    )
     yield services
     close(services)
 
@@ -30,3 +35,11 @@ def app(services: Services) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def log() -> Iterator[list[Any]]:
+    """What is logged while the test runs."""
+    merge = [structlog.contextvars.merge_contextvars]
+    with structlog.testing.capture_logs(processors=merge) as entries:
+        yield entries
