@@ -1,5 +1,6 @@
 """CSV files: types inferred from all values, rows sent as they stand in the file."""
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator
@@ -160,12 +161,16 @@ class CsvFile:
         return LoadRefused(f"{self.path} cannot be read as CSV: {error}. Check --delimiter.")
 
     def _first_bad_line(self) -> str:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        line = 1
         with self._opened() as (stream, _):
-            for number, line in enumerate(io.BufferedReader(stream), 1):  # type: ignore[type-var]
+            while chunk := self._read(stream):
                 try:
-                    line.decode()
-                except UnicodeDecodeError:
-                    return f", line {number},"
+                    decoder.decode(chunk)
+                except UnicodeDecodeError as error:
+                    line += error.object.count(b"\n", 0, error.start)
+                    return f", line {line},"
+                line += chunk.count(b"\n")
         return ""
 
 
