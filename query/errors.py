@@ -29,6 +29,12 @@ class StatementRefused(QueryError):
     code = "statement-not-allowed"
 
 
+class ParametersRefused(QueryError):
+    """The number of values is not that of the parameters in the SQL."""
+
+    code = "parameters"
+
+
 class NotSplittable(QueryError):
     """A partitioned plan was asked for, and the query cannot be split exactly."""
 

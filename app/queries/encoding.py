@@ -54,7 +54,7 @@ def _json(text: str) -> str:
 
 
 def _timestamp(text: str) -> str:
-    return STRING(text.replace(" ", "T", 1) if text[0].isdigit() and "BC" not in text else text)
+    return STRING(text.replace(" ", "T", 1) if text[0].isdigit() else text)
 
 
 def _timestamptz(text: str) -> str:

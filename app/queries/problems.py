@@ -13,11 +13,18 @@ from app.problem_types import (
     SQL_SYNTAX,
     STATEMENT_NOT_ALLOWED,
     TIMED_OUT,
+    VALIDATION_FAILED,
 )
-from app.problems import Problem, ProblemType
+from app.problems import FieldError, Problem, ProblemType
 from app.queries.errors import DeadlinePassed
 from app.queries.sql_error import SqlError
-from query.errors import NotSplittable, QueryError, StatementRefused, SyntaxRefused
+from query.errors import (
+    NotSplittable,
+    ParametersRefused,
+    QueryError,
+    StatementRefused,
+    SyntaxRefused,
+)
 
 # the longest prefix of the SQLSTATE wins
 BY_SQLSTATE: dict[str, ProblemType] = {
@@ -30,6 +37,7 @@ BY_SQLSTATE: dict[str, ProblemType] = {
 BY_CLASS: dict[type[QueryError], ProblemType] = {
     DeadlinePassed: TIMED_OUT,
     NotSplittable: NOT_SPLITTABLE,
+    ParametersRefused: VALIDATION_FAILED,
     StatementRefused: STATEMENT_NOT_ALLOWED,
     SyntaxRefused: SQL_SYNTAX,
 }
@@ -38,7 +46,6 @@ REMEDIES = {
     "42703": "Check the column's name.",
     "42883": "Check the function's name and the types of its arguments; add casts where needed.",
     "42P02": "Give a value for each parameter in params.",
-    "08P01": "Give as many values in params as the SQL has parameters.",
 }
 
 
@@ -69,5 +76,7 @@ def sql_problem(error: SqlError) -> Problem:
 def query_problem(error: QueryError) -> Problem:
     """Return a refusal of our own."""
     kind = next(BY_CLASS[cls] for cls in type(error).__mro__ if cls in BY_CLASS)
+    if isinstance(error, ParametersRefused):
+        return Problem(kind, str(error), errors=[FieldError("/params", error.reason, error.remedy)])
     extra = {} if error.position is None else {"position": error.position}
     return Problem(kind, str(error), extra=extra)

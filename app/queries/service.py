@@ -15,7 +15,7 @@ from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, translated
 from app.queries.transaction import ReadTransaction
 from db.database import Database
-from query.errors import NotSplittable, SyntaxRefused
+from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.statement import Parser, Statement
 from tasks.dispatcher import Dispatcher
 
@@ -59,7 +59,7 @@ class QueryService:
         """
         began = self._monotonic()
         deadline = began + query.timeout_s
-        statement = self._parse(query.sql, deadline)
+        statement = self._parse(query, deadline)
         with self._database.connection(query.timeout_s) as connection:
             transaction = ReadTransaction(connection, deadline, self._monotonic)
             with _deadline_told():
@@ -75,7 +75,7 @@ class QueryService:
     def explain(self, query: QueryInput) -> Explanation:
         """Plan `query` and run nothing.  Raises as `run` does."""
         deadline = self._monotonic() + query.timeout_s
-        statement = self._parse(query.sql, deadline)
+        statement = self._parse(query, deadline)
         with self._database.connection(query.timeout_s) as connection:
             transaction = ReadTransaction(connection, deadline, self._monotonic)
             with _deadline_told():
@@ -86,17 +86,24 @@ class QueryService:
                     plan = replace(plan, explained=cost)
         return Explanation(plan, statement)
 
-    def _parse(self, sql: str, deadline: float) -> Statement:
+    def _parse(self, query: QueryInput, deadline: float) -> Statement:
         """Parse; what our parser cannot read, PostgreSQL explains better."""
         try:
-            return self._parser.parse(sql)
+            statement = self._parser.parse(query.sql)
         except SyntaxRefused:
             with self._database.connection() as connection:
                 transaction = ReadTransaction(connection, deadline, self._monotonic)
                 transaction.begin()
                 with translated():
-                    transaction.describe(sql)
+                    transaction.describe(query.sql)
             raise
+        given, wanted = len(query.params), statement.parameter_count
+        if given != wanted:
+            raise ParametersRefused(
+                f"The SQL has {wanted} parameters, and params holds {given} values.",
+                "Send one value for each of $1, $2 ….",
+            )
+        return statement
 
     def _run_planned(
         self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
