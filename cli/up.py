@@ -168,8 +168,10 @@ class _Loop:
     def _summary(self, running: Running) -> list[str]:
         address = f"http://127.0.0.1:{self._wishes.port}"
         json = "-H 'Content-Type: application/json'"
-        query = '{"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY grp"}'
-        value = '{"algorithm": "sha256", "text": "hello"}'
+        query = (
+            '{"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY grp ORDER BY grp"}'
+        )
+        value = '{"algorithm": "sha256", "data": "hello"}'
         return [
             "",
             f"Millrace answers at {address}, {running.seconds:.1f} s after its start. Try:",

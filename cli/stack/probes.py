@@ -1,6 +1,7 @@
 """Health probes of programs: each answers yes or no, and never fails."""
 
 import http.client
+import socket
 from collections.abc import Callable
 
 import redis
@@ -32,17 +33,22 @@ class WorkerProbes:
 
     def __init__(self, client: redis.Redis) -> None:
         self._workers = Workers(client)
+        self._host = socket.gethostname()
 
-    def is_on_roll(self, name: str) -> bool:
-        """Tell whether the worker's heartbeat is there."""
+    def is_on_roll(self, pid: int | None) -> bool:
+        """Tell whether the heartbeat of this machine's worker of that process id is there."""
         try:
-            return any(worker.name == name for worker in self._workers.list())
+            return self._is_there(pid)
         except QueueError:
             return False
 
-    def is_alive(self, name: str) -> bool:
+    def is_alive(self, pid: int | None) -> bool:
         """Tell whether the worker beats; while Redis is away nobody can, and nobody is blamed."""
         try:
-            return any(worker.name == name for worker in self._workers.list())
+            return self._is_there(pid)
         except QueueError:
             return True
+
+    def _is_there(self, pid: int | None) -> bool:
+        roll = self._workers.list()
+        return any(worker.pid == pid and worker.host == self._host for worker in roll)

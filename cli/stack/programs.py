@@ -1,7 +1,8 @@
 """Millrace's own programs, as `millrace up` starts them."""
 
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,13 @@ class Programs:
     """Describes replicas, workers and the balancer.
 
     `environment` is what all of them get: our own, with the URLs of PostgreSQL and Redis.
+    `pid_of` tells the process id that a program has at the moment.
     """
 
     folder: Path
     environment: Mapping[str, str]
     worker_probes: WorkerProbes
+    pid_of: Callable[[str], int | None]
 
     def replica(self, number: int, port: int) -> Program:
         """Return the API replica that listens on `port`."""
@@ -33,6 +36,8 @@ class Programs:
             f"app-{number}", [*argv, "app.main:create_app()"], self.folder, None,
             http_probe(LOOPBACK, port, "/health/ready"),
             is_alive=http_probe(LOOPBACK, port, "/health/live"),
+            # gunicorn's quick end: replicas are stopped after the balancer, which has drained them
+            stop_signal=signal.SIGINT,
             environment={**self.environment, "MILLRACE_APP_LISTEN": listen},
             address=listen, rank=REPLICA_RANK, stop_limit_s=45.0,
         )  # fmt: skip
@@ -42,9 +47,9 @@ class Programs:
         name = f"worker-{number}"
         return Program(
             name, [sys.executable, "-m", "worker"], self.folder, None,
-            lambda: self.worker_probes.is_on_roll(name),
-            is_alive=lambda: self.worker_probes.is_alive(name),
-            environment={**self.environment, "MILLRACE_WORKER_NAME": name},
+            lambda: self.worker_probes.is_on_roll(self.pid_of(name)),
+            is_alive=lambda: self.worker_probes.is_alive(self.pid_of(name)),
+            environment=self.environment,
             rank=WORKER_RANK, stop_limit_s=45.0,
         )  # fmt: skip
 

@@ -144,7 +144,7 @@ class Session:
             "PYTHONUNBUFFERED": "1",
         }
         probes = WorkerProbes(self._redis_client(servers.redis_url))
-        programs = Programs(checkout(), environment, probes)
+        programs = Programs(checkout(), environment, probes, self._supervisor.pid)
         ports = free_ports(wishes.apps)
         first = [programs.worker(number) for number in range(1, wishes.workers + 1)]
         first += [programs.replica(number, port) for number, port in enumerate(ports, 1)]
