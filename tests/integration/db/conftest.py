@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -44,8 +45,11 @@ class MortalPostgres:
     def kill(self) -> None:
         """End the server process at once, and wait until its sessions are gone, too."""
         if self._running is not None:
+            sessions = psutil.Process(self._running.pid).children(recursive=True)
             self._running.kill()
             self._running = None
+            _, alive = psutil.wait_procs(sessions, timeout=30)
+            assert not alive
 
 
 @pytest.fixture(scope="module")

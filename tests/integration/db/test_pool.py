@@ -131,6 +131,8 @@ def test_leaving_in_the_middle_of_a_query_cancels_it(
     with small(settings, pool_size=1) as database:
         with database.connection() as connection:
             pid = connection.info.backend_pid
+            # else the server would notice by itself, within a second, that nobody listens
+            connection.execute("SELECT set_config('client_connection_check_interval', '0', false)")
             connection.pgconn.send_query(b"SELECT pg_sleep(1000)")
         eventually(is_gone)
         assert backend_pid(database) != str(pid)

@@ -168,14 +168,23 @@ def test_a_long_first_query_after_the_outage_keeps_nobody_waiting(mortal: Mortal
             assert watched.answers()
 
 
-def test_a_server_full_of_connections_serves_those_who_have_some(mortal: MortalPostgres) -> None:
+def test_a_server_full_of_connections_serves_those_who_have_some(
+    mortal: MortalPostgres, eventually: Eventually
+) -> None:
     watched = Watched(mortal.url)
-    with watched.database as database, contextlib.ExitStack() as others:
-        assert watched.answers()
-        with contextlib.suppress(psycopg.OperationalError):
-            while True:  # as the owner, a superuser: takes the reserved ones, too
-                others.enter_context(psycopg.connect(mortal.url))
-        with ThreadPoolExecutor(4) as threads:
-            answers = [threads.submit(watched.answers) for _ in range(20)]
-            assert all(answer.result(60) for answer in answers)
+    with (
+        watched.database as database,
+        contextlib.ExitStack() as others,
+        ThreadPoolExecutor() as threads,
+    ):
+        with contextlib.ExitStack() as ours:
+            ours.enter_context(database.connection())
+            with contextlib.suppress(psycopg.OperationalError):
+                while True:  # as the owner, a superuser: takes the reserved ones, too
+                    others.enter_context(psycopg.connect(mortal.url))
+            while database.status().in_use < database.status().size:
+                ours.enter_context(database.connection())
+            answers = [threads.submit(watched.answers) for _ in range(5)]
+            eventually(lambda: database._pool.get_stats().get("connections_errors", 0) >= 2)
+        assert all(answer.result(60) for answer in answers)
         assert database.status().breaker == "closed"
