@@ -39,7 +39,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._stash = b""
-        self._pauses = Pause.NONE
+        self._pauses = 0
         self._advancing = False
         self._head_began = False
         self._lingering = False
@@ -79,7 +79,8 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_reading(self, reason: Pause) -> None:
         """Take `reason` away; read when it was the last."""
-        if self._pauses & reason:
+        # Asked for with every request, and nearly never paused: no arithmetic of enums here.
+        if self._pauses and self._pauses & reason:
             self._pauses &= ~reason
             transport = self._transport
             if not self._pauses and transport is not None and not transport.is_closing():

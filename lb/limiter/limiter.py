@@ -3,6 +3,7 @@
 import math
 import posixpath
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from limits import RateLimitItem
@@ -64,6 +65,7 @@ class Limiter:
         self._log.sweep(now)
 
 
+@lru_cache(1024)
 def is_limited(target: bytes) -> bool:
     """Tell whether a target in origin form lies below /v1, however it is spelt.
 

@@ -55,22 +55,24 @@ class WindowLog:
         return Decision(True, amount - len(log) + oldest, log[oldest] - start)
 
     def _adopt(self, client: str, now: float) -> list[float]:
-        if now >= self._generation_ends or len(self._young) >= self._max_clients:
-            self._gone.append(self._old)
-            self._old, self._young = self._young, {}
-            self._generation_ends = now + self._window_s
+        if len(self._young) >= self._max_clients:
+            self._end_generation(now)
         log = self._young[client] = self._old.pop(client, [])
         return log
 
     def sweep(self, now: float, most: int = 20_000) -> None:
         """Let go of at most `most` clients of the past; more at once would be a pause."""
-        if now >= self._generation_ends:
-            self._gone.append(self._old)
-            self._old, self._young = self._young, {}
-            self._generation_ends = now + self._window_s
+        # Only after the window: a request counts up to its very end.
+        if now > self._generation_ends:
+            self._end_generation(now)
         while self._gone and most > 0:
             if self._gone[-1]:
                 self._gone[-1].popitem()
                 most -= 1
             else:
                 self._gone.pop()
+
+    def _end_generation(self, now: float) -> None:
+        self._gone.append(self._old)
+        self._old, self._young = self._young, {}
+        self._generation_ends = now + self._window_s

@@ -1,6 +1,7 @@
 """Header fields that mean something to an intermediary (RFC 9110 section 7.6, RFC 9112)."""
 
 import re
+from functools import lru_cache
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -25,7 +26,13 @@ CLAIMS = frozenset(
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 # reg-name, IPv4 or bracketed IPv6, with an optional port (RFC 3986 section 3.2.2)
-HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+@lru_cache(1024)
+def is_host(value: bytes) -> bool:
+    """Tell whether `value` may be sent as Host.  Remembered: clients repeat theirs."""
+    return _HOST.fullmatch(value) is not None
 
 
 def connection_options(value: bytes) -> frozenset[bytes]:

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from lb.wire.fields import CLAIMS, HOP_BY_HOP, HOST, REQUEST_ID, Fields, connection_options, lines
+from lb.wire.fields import (
+    CLAIMS,
+    HOP_BY_HOP,
+    REQUEST_ID,
+    Fields,
+    connection_options,
+    is_host,
+    lines,
+)
 from lb.wire.problem import Problem, bad_request
 
 _HOST, _LENGTH, _ENCODING, _CONNECTION, _EXPECT, _ID, _DROP = range(7)
@@ -159,7 +167,7 @@ def _authority(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes,
     """Return the target in origin form (or `*`) and the host."""
     if host is None:
         raise bad_request("Host is missing. Send it, once.")
-    if HOST.fullmatch(host) is None:
+    if not is_host(host):
         raise bad_request("Host is no host name or address with an optional port. Correct it.")
     if target[:1] != b"/":
         if target == b"*":

@@ -11,6 +11,9 @@ from lb.wire.request import Request, body_too_large, vet
 
 _CHUNK_OVERHEAD = 16  # size in hex, two CRLF, and some zeroes that a sender may pad with
 
+# how the parser names a request line that ends in another version or protocol, or in none
+_WRONG_VERSION = ("Invalid HTTP version", "Expected HTTP/", "Pause on PRI")
+
 
 class RequestReader:
     """Incremental: feed() bytes, then look at `requests` and `refusal`.
@@ -71,7 +74,7 @@ class RequestReader:
             return
         if isinstance(error, HttpParserInvalidMethodError):
             detail = "The method is unknown, or this is not HTTP. Send a method of RFC 9110."
-        elif "version" in str(error) or "Pause" in str(error):
+        elif str(error).startswith(_WRONG_VERSION):
             self.refusal = Problem(
                 505, "version-not-supported", "This version of HTTP is not spoken here",
                 "The request line does not end in HTTP/1.1. Send HTTP/1.1.",
@@ -146,7 +149,7 @@ class RequestReader:
             self.refusal = problem
             raise
         self._newest = request
-        self._raw_body = self._chunks = 0
+        self._head_bytes = self._raw_body = self._chunks = 0
         self.requests.append(request)
 
     def _check_head(self, target: bytes, fields: Fields) -> None:
@@ -177,4 +180,3 @@ class RequestReader:
         if self._newest is not None:
             self._newest.complete = True
         self._fields = []
-        self._head_bytes = 0

@@ -1,0 +1,71 @@
+"""Each setting is documented; wrong ones are refused with a reason."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from lb.backend.source import Address, Source, parse_sources
+from lb.settings import BalancerSettings, variables
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "balancer.md"
+
+
+@pytest.mark.parametrize(("variable", "default"), variables().items())
+def test_a_setting_is_documented_with_its_default(variable: str, default: object) -> None:
+    rows = [
+        line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| `{variable}`")
+    ]
+    assert len(rows) == 1
+    cell = rows[0].split("|")[2].strip()
+    if isinstance(default, float):
+        assert float(cell.strip("`")) == default
+    else:
+        assert cell == (f"`{default}`" if default else "none")
+
+
+def test_no_setting_is_documented_that_is_not_there() -> None:
+    names = [
+        line.split("`")[1]
+        for line in DOCUMENT.read_text().splitlines()
+        if line.startswith("| `MILLRACE_")
+    ]
+    assert sorted(names) == sorted(variables())
+
+
+def test_backends_are_addresses_and_names_to_look_up() -> None:
+    assert parse_sources("127.0.0.1:1, [::1]:2,dns://app:3,127.0.0.1:1") == (
+        Source(Address("127.0.0.1", 1), resolve=False),
+        Source(Address("::1", 2), resolve=False),
+        Source(Address("app", 3), resolve=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MILLRACE_LB_BACKENDS", ""),
+        ("MILLRACE_LB_BACKENDS", "app"),
+        ("MILLRACE_LB_BACKENDS", "app:99999"),
+        ("MILLRACE_LB_LISTEN", "8080"),
+        ("MILLRACE_LB_STRATEGY", "random"),
+        ("MILLRACE_RATE_LIMIT", "many"),
+        ("MILLRACE_RATE_LIMIT", "1/second;2/minute"),
+        ("MILLRACE_LB_CONNECT_TIMEOUT_S", "0"),
+        ("MILLRACE_LB_MAX_HEADER_BYTES", "100"),
+        ("MILLRACE_LB_RETRY_SAFE_PATHS", "v1"),
+    ],
+)
+def test_a_wrong_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("MILLRACE_LB_BACKENDS", "127.0.0.1:1")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError):
+        BalancerSettings()
+
+
+def test_the_limit_can_be_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_LB_BACKENDS", "127.0.0.1:1")
+    monkeypatch.setenv("MILLRACE_RATE_LIMIT", "off")
+    assert BalancerSettings().rate is None
