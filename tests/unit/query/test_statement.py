@@ -1,0 +1,80 @@
+"""Parsing, vetting, and what is kept."""
+
+import pytest
+
+from query.errors import StatementRefused, SyntaxRefused
+from query.fragment import Fragment, FragmentError, Partial
+from query.statement import Parser, TableName
+
+
+def parser(cache_size: int = 4) -> Parser:
+    return Parser(cache_size=cache_size, max_length=1000, max_depth=10)
+
+
+def test_a_statement_is_parsed_once_and_kept_while_it_is_used() -> None:
+    keeps = parser(cache_size=2)
+    first = keeps.parse("SELECT 1")
+    keeps.parse("SELECT 2")
+    assert keeps.parse("SELECT 1") is first
+    keeps.parse("SELECT 3")
+    assert keeps.parse("SELECT 1") is first
+    second = keeps.parse("SELECT 2")
+    assert keeps.parse("SELECT 2") is second
+
+
+def test_tables_are_found_wherever_they_are_read() -> None:
+    sql = (
+        'WITH a AS (SELECT 1 FROM x) SELECT * FROM a JOIN s."B" ON true WHERE EXISTS '
+        "(SELECT 1 FROM Y) AND $2 > $1"
+    )
+    statement = parser().parse(sql)
+    assert set(statement.tables) == {
+        TableName(None, "x"),
+        TableName("s", "B"),
+        TableName(None, "y"),
+    }
+    assert statement.parameter_count == 2
+
+
+@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT 'x", "SELECT (1", "SELECT \x00"])
+def test_what_cannot_be_read_is_a_syntax_error(sql: str) -> None:
+    with pytest.raises(SyntaxRefused):
+        parser().parse(sql)
+
+
+def test_the_position_of_a_syntax_error_is_told() -> None:
+    with pytest.raises(SyntaxRefused) as caught:
+        parser().parse("SELECT 1\nFROM t WHERE )")
+    assert caught.value.position is not None
+    assert caught.value.position >= 20
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 1; SELECT 2", "INSERT INTO t VALUES (1)", "SELECT " + "(" * 11 + "1" + ")" * 11,
+     "SELECT " + "1" * 1000, "VACUUM", "CREATE TABLE x AS SELECT 1", "LOCK TABLE t", "CALL p()",
+     "PREPARE x AS SELECT 1", "DECLARE c CURSOR FOR SELECT 1", "SHOW ALL", "LISTEN x"],
+)  # fmt: skip
+def test_what_is_not_one_reading_query_is_refused(sql: str) -> None:
+    with pytest.raises((StatementRefused, SyntaxRefused)):
+        parser().parse(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 1;", "VALUES (1)", "TABLE t", "(SELECT 1) UNION ALL SELECT 2",
+     "WITH a AS (SELECT 1) TABLE a"],
+)  # fmt: skip
+def test_every_form_of_reading_is_allowed(sql: str) -> None:
+    assert parser().parse(sql).sql == sql
+
+
+def test_fragments_and_partials_travel_unchanged() -> None:
+    fragment = Fragment(3, "SELECT 'ü'", ("1", None), "00-1", 10, 20)
+    assert Fragment.decode(fragment.encode()) == fragment
+    error = FragmentError("sql", "division by zero", "22012")
+    assert FragmentError.decode(error.encode()) == error
+    assert FragmentError.decode("Boom: x") == FragmentError("internal", "Boom: x")
+    for kind in (Fragment, Partial):
+        with pytest.raises(ValueError, match="not a"):
+            kind.decode(b"[1, 2]")
