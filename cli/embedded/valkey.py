@@ -38,6 +38,8 @@ class EmbeddedValkey:
             "appendonly": "yes",
             "save": "",
             "maxmemory": "256mb",
+            # its command line stays as it is: by that it is known if it must be ended one day
+            "set-proc-title": "no",
             # eviction may take cached answers, never the queue: only keys with a TTL
             "maxmemory-policy": "volatile-lru",
             **self._settings,

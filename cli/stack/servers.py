@@ -10,7 +10,7 @@ from cli.embedded.place import place_for
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.program import Program
 from cli.embedded.valkey import EmbeddedValkey
-from cli.errors import DidNotStart
+from cli.errors import DataFolderInUse, DidNotStart
 from cli.stack.demo import create_demo
 from cli.stack.given_servers import check_postgres, check_redis
 from db.errors import DatabaseError
@@ -54,6 +54,10 @@ def choose_servers(
         database_url = postgres.url()
     if redis_url is None:
         valkey = EmbeddedValkey(place_for(data))
+        if valkey.is_ready():  # PostgreSQL sees to this by itself; two Valkeys would mix their data
+            raise DataFolderInUse(
+                f"A Valkey that is not ours answers at {valkey.socket}. End it, then try again."
+            )
         redis_url = valkey.url()
     return Servers(database_url, redis_url, postgres, valkey)
 

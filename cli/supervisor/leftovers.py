@@ -8,7 +8,7 @@ from itertools import groupby
 import psutil
 
 from cli.supervisor.process import is_running, members_of, wait_gone
-from cli.supervisor.run_file import Record
+from cli.supervisor.run_file import Record, running_file
 
 SAME_TIME_S = 1.5  # the kernel's clock ticks and the boot time's rounding
 STOP_LIMIT_S = 20.0
@@ -17,8 +17,8 @@ STOP_LIMIT_S = 20.0
 def end_leftovers(records: list[Record], say: Callable[[str], None]) -> int:
     """End the recorded programs that still run, in stop order; return how many there were.
 
-    A process is signalled only when its id, start time and command line are those on record, so
-    a process id that was handed to somebody else's program since then is never touched.
+    A process is signalled only when its id, its start time, and its command line or file are
+    those on record: a process id may have been handed to somebody else's program since then.
     """
     ended = 0
     by_rank = sorted(records, key=lambda record: -record.rank)
@@ -51,9 +51,11 @@ def _processes(record: Record) -> list[psutil.Process]:
 
 
 def _is_same(process: psutil.Process, record: Record, *, exact: bool) -> bool:
-    # the program's own path is left out: macOS's Python starts itself anew under another
     try:
-        if not is_running(process) or process.cmdline()[1:] != record.argv[1:]:
+        # the program's own path is left out: macOS's Python starts itself anew under another
+        same_command = process.cmdline()[1:] == record.argv[1:]
+        same_file = record.file != "" and running_file(process) == record.file
+        if not is_running(process) or not (same_command or same_file):
             return False
         apart_s: float = process.create_time() - record.began_at
     except psutil.Error:

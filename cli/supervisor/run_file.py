@@ -16,12 +16,16 @@ from cli.errors import DataFolderInUse, DataFolderUnusable
 
 @dataclass(frozen=True)
 class Record:
-    """One running program: its process id, when that began (seconds since 1970), its command."""
+    """One running program: its process id, when that began (seconds since 1970), its command.
+
+    A program can change how its command line reads, but not which file it runs.
+    """
 
     name: str
     pid: int
     began_at: float
     argv: list[str]
+    file: str  # what it runs; empty when the operating system does not tell
     rank: int
     stop_signal: int
 
@@ -83,6 +87,14 @@ class FolderLock:
             return False
 
 
+def running_file(process: psutil.Process) -> str:
+    """Return the file that a process runs; empty when the operating system does not tell."""
+    try:
+        return str(process.exe())
+    except psutil.AccessDenied:
+        return ""
+
+
 def is_locked(folder: Path) -> bool:
     """Tell whether some process holds the folder's lock."""
     try:
@@ -125,11 +137,12 @@ class RunFile:
     def add(self, name: str, pid: int, argv: list[str], rank: int, stop_signal: int) -> None:
         """Note a program that has just been started."""
         try:
-            began_at = psutil.Process(pid).create_time()
-        except psutil.NoSuchProcess:
+            process = psutil.Process(pid)
+            began_at, file = process.create_time(), running_file(process)
+        except psutil.Error:  # it has ended already
             return
         with self._lock:
-            self._programs[pid] = Record(name, pid, began_at, argv, rank, stop_signal)
+            self._programs[pid] = Record(name, pid, began_at, argv, file, rank, stop_signal)
             self._write()
 
     def discard(self, pid: int) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -159,8 +160,9 @@ def test_a_process_that_is_not_the_one_on_record_is_left_alone() -> None:
     argv = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
     with subprocess.Popen(argv, start_new_session=True) as stranger:
         began_at = psutil.Process(stranger.pid).create_time()
-        other_time = Record("app", stranger.pid, began_at - 60, argv, 0, signal.SIGTERM)
-        other_command = Record("app", stranger.pid, began_at, ["x", "y"], 0, signal.SIGTERM)
+        own = Record("app", stranger.pid, began_at, argv, sys.executable, 0, signal.SIGTERM)
+        other_time = replace(own, began_at=began_at - 60)
+        other_command = replace(own, argv=["x", "y"], file="/usr/bin/other")
         try:
             assert end_leftovers([other_time, other_command], print) == 0
             assert stranger.poll() is None
