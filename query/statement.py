@@ -12,6 +12,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from query.dialect import FaithfulPostgres
 from query.errors import StatementRefused, SyntaxRefused
+from query.forbidden import forbidden_call
 
 READS = (exp.Select, exp.SetOperation, exp.Values, exp.Subquery)
 WRITES = (
@@ -151,6 +152,11 @@ def _vet(sql: str, parsed: list[exp.Expr | None]) -> Statement:
                 "FOR UPDATE and FOR SHARE are not allowed: they write row locks.",
                 "Remove the locking clause.",
             )
+    forbidden = forbidden_call(tree)
+    if forbidden is not None:
+        raise StatementRefused(
+            f"The function {forbidden} is not allowed: it reaches beyond the query.", "Remove it."
+        )
     return Statement(sql, tree, _tables(tree), _parameter_count(tree))
 
 

@@ -61,6 +61,22 @@ def test_what_is_not_one_reading_query_is_refused(sql: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "call",
+    ["set_config('statement_timeout', '0', false)", "pg_terminate_backend(1)", "PG_Advisory_Lock(1)",
+     'pg_catalog."pg_notify"(\'a\', \'b\')', "pg_read_file('/etc/passwd')", "lo_import('x')",
+     "dblink('x', 'y')", "nextval('s')", "query_to_xml('DELETE', true, true, '')"],
+)  # fmt: skip
+def test_functions_that_reach_beyond_the_query_are_refused(call: str) -> None:
+    for sql in (
+        f"SELECT {call}",
+        f"SELECT 1 FROM t WHERE EXISTS (SELECT {call})",
+        f"TABLE t ORDER BY {call}",
+    ):
+        with pytest.raises(StatementRefused, match="not allowed"):
+            parser().parse(sql)
+
+
+@pytest.mark.parametrize(
     "sql",
     ["SELECT 1;", "VALUES (1)", "TABLE t", "(SELECT 1) UNION ALL SELECT 2",
      "WITH a AS (SELECT 1) TABLE a"],
