@@ -1,8 +1,10 @@
 """gunicorn's threaded worker, taught to drain where a balancer can see it, and to speak JSON."""
 
 import json
+import socket
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.workers import base  # type: ignore[import-untyped]
@@ -13,6 +15,9 @@ from app.problem_types import BAD_REQUEST, INTERNAL_ERROR
 from app.problems import MEDIA_TYPE
 from app.request_id import HEADER
 from app.services import EXTENSION, Services
+
+LINGER_S = 2.0
+LINGER_BYTES = 64 * 1024 * 1024
 
 
 class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
@@ -67,12 +72,41 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         for listener in self.sockets:
             listener.close()
 
+    def handle(self, conn: Any) -> Any:
+        """Serve one request; if the connection ends with it, see it off in this thread.
+
+        gunicorn does that in its one loop, where a peer that does not close stops everybody for
+        two seconds, and it reads so little of an unread body that the answer, such as 413, is
+        lost in a reset.
+        """
+        kept = super().handle(conn)
+        if kept is False:
+            see_off(conn.sock)
+        return kept
+
     def run(self) -> None:
         """Serve until stopped; then end what the application has running."""
         try:
             super().run()
         finally:
             close(self.services)
+
+
+def see_off(sock: socket.socket) -> None:
+    """Close once the peer has read the answer (RFC 9112, section 9.6).
+
+    Say that no more comes, then read on until the peer closes too, within limits.
+    """
+    deadline = time.monotonic() + LINGER_S
+    left = LINGER_BYTES
+    with sock, suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        while left > 0 and (remaining := deadline - time.monotonic()) > 0:
+            sock.settimeout(remaining)
+            data = sock.recv(65536)
+            if not data:
+                break
+            left -= len(data)
 
 
 def write_problem(sock: Any, status: int, reason: str, message: str) -> None:

@@ -1,0 +1,120 @@
+"""Real replicas: gunicorn in processes of their own, on real servers."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from db.migrate import migrate
+from db.settings import DatabaseSettings
+
+ROOT = Path(__file__).parents[3]
+DEADLINE_S = 30.0
+
+Start = Callable[..., "Replica"]
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Poll until the condition holds; fail after DEADLINE_S."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+class Replica:
+    """A replica, started; everything it printed is in `log`."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.home = folder / "home"
+        self.temporary = folder / "tmp"
+        self.home.mkdir()
+        self.temporary.mkdir()
+        self.log = folder / "log"
+        argv = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "app" / "gunicorn.conf.py")]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*argv, "app.main:create_app()"],
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(self.home),
+                    "TMPDIR": str(self.temporary),
+                    "MILLRACE_APP_LISTEN": f"127.0.0.1:{self.port}",
+                    "MILLRACE_APP_PROBE_S": "0.05",
+                    "MILLRACE_APP_DRAIN_S": "0",
+                    **environment,
+                },
+            )
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=DEADLINE_S)
+
+    def answers(self) -> bool:
+        """Tell whether it serves."""
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.http.get("/health/live").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def state(self) -> str:
+        """Return the state of readiness."""
+        body: Any = self.http.get("/health/ready").json()
+        return str(body["status"])
+
+    def stop(self) -> int:
+        """End it in order; return its exit code."""
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a replica with the given environment; it is stopped after the test."""
+    started: list[Replica] = []
+
+    def start(**environment: str) -> Replica:
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        replica = Replica(folder, environment)
+        started.append(replica)
+        wait_until(replica.answers, "the replica answers")
+        return replica
+
+    yield start
+    for replica in started:
+        try:
+            replica.stop()
+        except subprocess.TimeoutExpired:
+            replica.process.kill()
+            replica.process.wait()
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> dict[str, str]:
+    """An environment whose PostgreSQL and Redis are away."""
+    return {
+        "DATABASE_URL": f"postgresql://nobody@/nothing?host={tmp_path}",
+        "REDIS_URL": f"unix://{tmp_path}/no.sock",
+    }
+
+
+@pytest.fixture
+def environment(database_url: str, redis_url: str) -> dict[str, str]:
+    """An environment with a migrated database and a Redis."""
+    migrate(database_url, DatabaseSettings(DATABASE_URL=database_url))
+    return {"DATABASE_URL": database_url, "REDIS_URL": redis_url}

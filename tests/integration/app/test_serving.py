@@ -1,0 +1,184 @@
+"""How gunicorn serves the replica: connections, broken requests, drain, bad settings."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.app.conftest import ROOT, Start, wait_until
+
+
+def test_it_hashes_though_postgresql_and_redis_are_away(
+    start: Start, nowhere: dict[str, str]
+) -> None:
+    replica = start(**nowhere)
+    response = replica.http.post("/v1/hash", json={"algorithm": "md5", "data": ""})
+    assert response.json()["digest"] == "d41d8cd98f00b204e9800998ecf8427e"
+    wait_until(lambda: replica.state() == "unavailable", "unavailable")
+    status = replica.http.get("/v1/status")
+    assert status.status_code == 200
+    assert status.json()["database"]["error"] == "PostgreSQL cannot be reached"
+
+
+def test_connections_are_kept_and_pipes_stay_clean_after_errors(
+    start: Start, nowhere: dict[str, str]
+) -> None:
+    replica = start(**nowhere)
+    connection = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=30)
+    connection.connect()
+    before = connection.sock
+    requests = [
+        ("POST", "/v1/hash", b'{"data": "a"}', 200),
+        ("POST", "/v1/hash", b"{", 400),
+        ("POST", "/nothing", b"unread" * 1000, 404),
+        ("GET", "/health/live", None, 200),
+    ]
+    for method, path, body, status in requests:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        assert response.status == status
+        assert connection.sock is before
+    connection.close()
+
+
+@pytest.mark.parametrize("sent", [b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nbad header: 1\r\n\r\n"])
+def test_bytes_that_are_no_request_get_a_problem_not_html(
+    start: Start, nowhere: dict[str, str], sent: bytes
+) -> None:
+    replica = start(**nowhere)
+    with socket.create_connection(("127.0.0.1", replica.port), timeout=30) as raw:
+        raw.sendall(sent)
+        raw.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in head
+    problem = json.loads(body)
+    assert problem["type"] == "/problems/bad-request"
+    assert f"X-Request-ID: {problem['instance']}".encode() in head
+
+
+def test_a_draining_replica_says_so_serves_on_and_ends_with_0(
+    start: Start, nowhere: dict[str, str]
+) -> None:
+    replica = start(**nowhere, MILLRACE_APP_DRAIN_S="1.5")
+    replica.process.terminate()
+    wait_until(lambda: replica.state() == "draining", "draining")
+    assert replica.http.get("/health/ready").status_code == 503
+    assert replica.http.post("/v1/hash", json={"data": "a"}).status_code == 200
+    assert replica.stop() == 0
+
+
+def test_a_request_that_runs_when_sigterm_comes_is_finished(
+    start: Start, nowhere: dict[str, str]
+) -> None:
+    replica = start(**nowhere)
+    body = b'{"data": "a"}'
+    head = b"POST /v1/hash HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", replica.port), timeout=30) as raw:
+        raw.sendall(head)
+        assert raw.recv(65536).startswith(b"HTTP/1.1 100 ")  # now a thread reads the body
+        replica.process.terminate()
+        wait_until(lambda: not listens(replica.port), "no longer listening")
+        raw.sendall(body)
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert replica.stop() == 0
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_it_leaves_nothing_behind(start: Start, nowhere: dict[str, str]) -> None:
+    replica = start(**nowhere, MILLRACE_APP_PROCESSES="2")
+    assert [path.name[:16] for path in replica.temporary.iterdir()] == ["millrace-metrics"]
+    assert replica.stop() == 0
+    assert list(replica.temporary.iterdir()) == []
+    assert list(replica.home.iterdir()) == []  # gunicorn's control socket would be here
+
+
+def test_every_line_of_its_log_is_json(start: Start, nowhere: dict[str, str]) -> None:
+    replica = start(**nowhere)
+    assert replica.stop() == 0
+    messages = [json.loads(line)["message"] for line in replica.log.read_text().splitlines()]
+    assert any(message.startswith("Listening at: ") for message in messages)
+
+
+def test_metrics_of_two_processes_are_summed(start: Start, nowhere: dict[str, str]) -> None:
+    replica = start(**nowhere, MILLRACE_APP_PROCESSES="2")
+    pids = set()
+    sent = 0
+
+    def both_have_served() -> bool:
+        nonlocal sent
+        # a connection of its own each time, so that the kernel picks a process
+        connection = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=30)
+        connection.request("GET", "/v1/status")
+        pids.add(json.loads(connection.getresponse().read())["replica"]["pid"])
+        connection.close()
+        sent += 1
+        return len(pids) == 2 and sent >= 40
+
+    wait_until(both_have_served, "both processes have served")
+    pattern = r'request_duration_seconds_count\{.*route="/v1/status".*\} (\S+)'
+    for _ in range(4):  # whoever answers
+        [count] = re.findall(pattern, replica.http.get("/metrics").text)
+        assert float(count) == sent
+
+
+def test_a_killed_process_is_replaced_and_its_gauges_go(
+    start: Start, nowhere: dict[str, str]
+) -> None:
+    replica = start(**nowhere, MILLRACE_APP_PROCESSES="2")
+
+    def pool_max() -> float:
+        pattern = r'millrace_app_pool_connections\{kind="max"\} (\S+)'
+        return sum(map(float, re.findall(pattern, replica.http.get("/metrics").text)))
+
+    wait_until(lambda: pool_max() == 20, "both processes show their pool of 10")
+    pid = replica.http.get("/v1/status").json()["replica"]["pid"]
+    os.kill(pid, 9)
+    replica.http.close()
+    replica.http = type(replica.http)(base_url=f"http://127.0.0.1:{replica.port}", timeout=30)
+    folder = next(replica.temporary.iterdir())
+    wait_until(lambda: not list(folder.glob(f"gauge_live*_{pid}.db")), "its gauges are gone")
+    wait_until(lambda: pool_max() == 20, "the new process shows its pool")
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"MILLRACE_APP_LISTEN": "nowhere"}, "MILLRACE_APP_LISTEN: "),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL: "),
+        ({"REDIS_URL": ""}, "REDIS_URL: "),
+    ],
+)
+def test_a_wrong_setting_ends_it_with_a_message_that_names_it(
+    tmp_path: Path, nowhere: dict[str, str], changed: dict[str, str], named: str
+) -> None:
+    argv = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "app" / "gunicorn.conf.py")]
+    done = subprocess.run(
+        [*argv, "app.main:create_app()"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **nowhere, **changed},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
