@@ -42,12 +42,21 @@ def main() -> None:
         millrace.main(prog_name="millrace")
     except ValidationError as error:
         # never the value: it can hold a password
-        wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        wrong = [f"{_variable(error.title, *one['loc'])}: {one['msg']}" for one in error.errors()]
         sys.stderr.write("millrace: correct these settings:\n  " + "\n  ".join(wrong) + "\n")
         sys.exit(USAGE)
     except (CommandError, EmbeddedServerError) as error:
         sys.stderr.write(f"millrace: {error}\n")
         sys.exit(exit_code(error))
+
+
+def _variable(settings: str, field: int | str, *_: int | str) -> str:
+    """Return the environment variable of a field of our settings."""
+    name = str(field).upper()
+    if name == "URL":
+        return "DATABASE_URL"
+    prefix = "MILLRACE_DB_" if settings == "DatabaseSettings" else "MILLRACE_"
+    return name if name.startswith(("MILLRACE_", "DATABASE_", "REDIS_")) else f"{prefix}{name}"
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ class _Loop:
             self._session.hurry()
 
     def _fail(self, error: Exception) -> None:
-        self._display.complain(str(error))
+        self._display.complain(f"millrace: {error}")
         self._exit_code = exit_code(error)
         if self._stopping == "no":
             self._stopping = "in order"

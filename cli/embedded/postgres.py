@@ -102,6 +102,7 @@ class EmbeddedPostgres:
             "PostgreSQL", argv, self._place.home, self._place.account, self.is_ready,
             stop_signal=signal.SIGINT, quick_stop_signal=signal.SIGQUIT,
             address=str(self._place.sockets), stop_limit_s=30.0,
+            remedy=f"If {self.data} is damaged: put a copy back, or move it away to begin anew.",
         )  # fmt: skip
 
     def is_ready(self) -> bool:

@@ -20,7 +20,8 @@ class Program:
     `is_ready` tells that it can be used, `is_alive` that it still works (None: as long as its
     process lives).  `stop_signal` asks for an orderly end, which may take `stop_limit_s`;
     `quick_stop_signal` for one at once (PostgreSQL would leave shared memory behind on SIGKILL).
-    Programs of a higher `rank` are stopped before those of a lower one.
+    Programs of a higher `rank` are stopped before those of a lower one.  `remedy`: what to do when
+    it cannot be started.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Program:
     stop_limit_s: float = 20.0
     quick_stop_signal: signal.Signals = signal.SIGKILL
     is_alive: Callable[[], bool] | None = None
+    remedy: str = ""
 
     def spawn(self, log: BinaryIO | int) -> subprocess.Popen[bytes]:
         """Start the program in a session of its own, so that Ctrl-C reaches only the supervisor."""

@@ -50,6 +50,7 @@ class EmbeddedValkey:
         return Program(
             "Valkey", argv, self._place.home, self._place.account, self.is_ready,
             address=str(self.socket), rank=1,
+            remedy=f"If {self.data} is damaged: move it away. It holds no data that lasts.",
         )  # fmt: skip
 
     def is_ready(self) -> bool:

@@ -15,6 +15,10 @@ def prepare_folder(data: Path) -> None:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         logs_of(data).mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError as error:
+        raise DataFolderUnusable(
+            f"{error.filename} is no folder. Give another data folder with --data."
+        ) from error
     except OSError as error:
         raise DataFolderUnusable(
             f"The data folder {data} cannot be used: {error.strerror} ({error.filename}). "

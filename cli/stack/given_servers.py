@@ -85,4 +85,4 @@ def _remedy(message: str) -> str:
 
 def _one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return " ".join(lines).rstrip(".")
+    return " ".join(lines).rstrip(".?")

@@ -125,4 +125,5 @@ class Supervisor:
 
 def _why(keeper: Keeper, what: str) -> str:
     end_of_log = tail(keeper.log) or "(nothing)"
-    return f"{keeper.program.name} {what}. The end of its log, {keeper.log}:\n{end_of_log}"
+    why = f"{keeper.program.name} {what}. The end of its log, {keeper.log}:\n{end_of_log}"
+    return f"{why}\n{keeper.program.remedy}".rstrip()
