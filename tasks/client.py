@@ -11,7 +11,7 @@ def connect(settings: QueueSettings, name: str) -> redis.Redis:
     """Return a client with time limits on every step; nothing is connected yet.
 
     It never retries by itself: a retried step of the queue could take two tasks and run one.
-    RESP 2, whatever the URL says: this package reads replies as the protocol gives them, and the
+    RESP 2: this package reads replies as the protocol gives them, and the
     Python parser of RESP 3 is slower.  `name` shows in CLIENT LIST.
     """
     client: redis.Redis = redis.Redis.from_url(
@@ -20,6 +20,6 @@ def connect(settings: QueueSettings, name: str) -> redis.Redis:
         socket_connect_timeout=settings.connect_timeout_s,
         retry=Retry(NoBackoff(), 0),
         client_name=name,
+        protocol=2,
     )
-    client.connection_pool.connection_kwargs |= {"protocol": 2, "decode_responses": False}
     return client

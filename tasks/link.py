@@ -5,7 +5,7 @@ cost more than the round trip on a local socket, and a slot must send its answer
 blocking read in one write.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -42,8 +42,7 @@ class Link:
         Raises QueueUnavailable.
         """
         with self._closing_on_failure():
-            packed = self._connection.pack_commands(commands)  # type: ignore[no-untyped-call]
-            self._connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
+            self._connection.send_packed_command([packed(commands)])  # type: ignore[no-untyped-call]
 
     def receive(self) -> Outcome:
         """Return the reply of the next command sent.  Raises QueueUnavailable."""
@@ -79,6 +78,20 @@ class Link:
     def close(self) -> None:
         """Disconnect; the next call connects again."""
         self._connection.disconnect()  # type: ignore[no-untyped-call]
+
+
+def packed(commands: Iterable[Command]) -> bytes:
+    """Return the commands in RESP.
+
+    The packing of redis-py takes a third of a worker's time for a small task; this a tenth.
+    """
+    pieces: list[bytes] = []
+    for command in commands:
+        pieces.append(b"*%d\r\n" % len(command))
+        for argument in command:
+            data = argument if isinstance(argument, bytes) else str(argument).encode()
+            pieces += (b"$%d\r\n" % len(data), data, b"\r\n")
+    return b"".join(pieces)
 
 
 def accepted(reply: Outcome) -> Response:

@@ -1,17 +1,23 @@
 """Settings of the queue, for those who send tasks and those who run them."""
 
-from typing import Self
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class QueueSettings(BaseSettings):
     """Read from the environment: `REDIS_URL` and `MILLRACE_QUEUE_…`.  Durations in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLRACE_QUEUE_")
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_QUEUE_",
+        populate_by_name=True,
+        frozen=True,
+        hide_input_in_errors=True,  # passwords
+    )
 
-    url: str = Field(validation_alias="REDIS_URL", pattern=r"^(redis|rediss|unix)://")
+    url: str = Field(validation_alias="REDIS_URL", repr=False, pattern=r"^(redis|rediss|unix)://")
     connect_timeout_s: float = Field(default=2.0, gt=0)
     socket_timeout_s: float = Field(default=2.0, gt=0)
 
@@ -28,6 +34,17 @@ class QueueSettings(BaseSettings):
     max_length: int = Field(default=1000, ge=1)
     straggler_s: float = Field(default=1.0, gt=0)
     """No task counts as a straggler before this time."""
+
+    def __init__(self, **given: Any) -> None:  # so that type checkers allow none to be given
+        super().__init__(**given)
+
+    @field_validator("url")
+    @classmethod
+    def _leaves_the_protocol_to_us(cls, url: str) -> str:
+        ours = {"protocol", "decode_responses"} & parse_qs(urlsplit(url).query).keys()
+        if ours:
+            raise ValueError(f"must not set {' and '.join(sorted(ours))}")
+        return url
 
     @model_validator(mode="after")
     def _durations_fit(self) -> Self:

@@ -1,0 +1,132 @@
+"""A queue with short times, and workers on it: in threads, or processes that may be killed."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+
+from tasks.client import connect
+from tasks.consumer import Consumer, worker_name
+from tasks.dispatcher import Dispatcher
+from tasks.heartbeat import Workers
+from tasks.lanes import QUERY
+from tasks.lease import Handler
+from tasks.link import borrowed
+from tasks.message import Task
+from tasks.settings import QueueSettings
+from tests.integration.tasks.programmed_worker import handle
+
+SHORT = {"block_s": 0.1, "lease_s": 0.8, "renew_s": 0.1, "heartbeat_s": 0.2, "heartbeat_ttl_s": 1.5}
+
+
+def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.01)
+
+
+def queued(client: redis.Redis) -> list[Task]:
+    """Return the tasks in the stream."""
+    with borrowed(client) as link:
+        entries: Any = link.call("XRANGE", QUERY.stream, "-", "+")
+    return [
+        Task.decode(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+        for entry_id, fields in entries
+    ]
+
+
+@dataclass
+class Threads:
+    """A worker in threads of this process."""
+
+    name: str
+    consumer: Consumer
+    thread: threading.Thread
+    drained: list[bool]
+
+
+class Crew:
+    """Starts workers and stops what a test leaves running."""
+
+    def __init__(self, settings: QueueSettings, client: redis.Redis) -> None:
+        self._settings = settings
+        self._client = client
+        self._threads: list[Threads] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(
+        self, slots: int = 2, handler: Handler = handle, drain_timeout_s: float = 10.0
+    ) -> Threads:
+        """Start a worker in threads and wait until it is on the roll."""
+        name = worker_name()
+        consumer = Consumer(self._client, self._settings, name=name, slots=slots, handler=handler)
+        drained: list[bool] = []
+        thread = threading.Thread(
+            target=lambda: drained.append(consumer.run(drain_timeout_s=drain_timeout_s)),
+            daemon=True,
+        )
+        thread.start()
+        worker = Threads(name, consumer, thread, drained)
+        self._threads.append(worker)
+        eventually(lambda: name in self.names())
+        return worker
+
+    def start_process(self, slots: int = 2) -> subprocess.Popen[bytes]:
+        """Start a worker in a process of its own and wait until it is on the roll."""
+        times = {f"MILLRACE_QUEUE_{name.upper()}": str(value) for name, value in SHORT.items()}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.tasks.programmed_worker", str(slots)],
+            env={**os.environ, **times, "REDIS_URL": self._settings.url},
+            stdout=subprocess.DEVNULL,
+        )
+        self._processes.append(process)
+        workers = Workers(self._client)
+        eventually(lambda: process.pid in {worker.pid for worker in workers.list()})
+        return process
+
+    def names(self) -> set[str]:
+        """Names on the roll."""
+        return {worker.name for worker in Workers(self._client).list()}
+
+    def stop(self) -> None:
+        """Stop everything."""
+        for worker in self._threads:
+            worker.consumer.stop()
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        for worker in self._threads:
+            worker.thread.join(20)
+            assert not worker.thread.is_alive()
+
+
+@pytest.fixture
+def settings(redis_url: str) -> QueueSettings:
+    return QueueSettings(url=redis_url, **SHORT)
+
+
+@pytest.fixture
+def client(settings: QueueSettings) -> Iterator[redis.Redis]:
+    with connect(settings, "test") as client:
+        yield client
+
+
+@pytest.fixture
+def dispatcher(client: redis.Redis, settings: QueueSettings) -> Dispatcher:
+    return Dispatcher(client, settings)
+
+
+@pytest.fixture
+def crew(settings: QueueSettings, client: redis.Redis) -> Iterator[Crew]:
+    crew = Crew(settings, client)
+    yield crew
+    crew.stop()

@@ -1,0 +1,70 @@
+"""Messages survive the way; anything else is refused with one error."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.errors import MessageMalformed
+from tasks.heartbeat import WorkerRecord
+from tasks.message import Reply, Task
+
+seconds = st.floats(0, 1e6)
+tasks = st.builds(
+    Task,
+    id=st.builds("{}-{}".format, st.integers(0, 2**63), st.integers(0, 2**63)),
+    index=st.integers(0),
+    budget_ms=st.integers(1),
+    reply_to=st.text(),
+    payload=st.binary(),
+)
+replies = st.builds(
+    Reply,
+    index=st.integers(0),
+    payload=st.binary() | st.just(b"\n\n"),
+    worker=st.text(),
+    error=st.none() | st.text(),
+    queued_s=seconds,
+    ran_s=seconds,
+)
+records = st.builds(
+    WorkerRecord,
+    started_at=seconds,
+    cpu_percent=seconds,
+    lanes=st.lists(st.text()).map(tuple),
+)
+
+
+@given(tasks)
+def test_a_task_is_read_as_it_was_written(task: Task) -> None:
+    assert Task.decode(task.id.encode(), task.fields()) == task
+
+
+@given(replies)
+def test_a_reply_is_read_as_it_was_written(reply: Reply) -> None:
+    assert Reply.decode(reply.encode()) == reply
+
+
+@given(records)
+def test_a_workers_record_is_read_as_it_was_written(record: WorkerRecord) -> None:
+    assert WorkerRecord.decode(record.encode()) == record
+
+
+@given(st.binary())
+def test_other_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(MessageMalformed):
+        Reply.decode(data)
+    with pytest.raises(MessageMalformed):
+        WorkerRecord.decode(data)
+
+
+@given(tasks, st.sampled_from(["index", "budget_ms", "reply_to", "payload"]))
+def test_a_task_that_lacks_a_field_is_refused(task: Task, name: str) -> None:
+    fields = task.fields()
+    del fields[name.encode()]
+    with pytest.raises(MessageMalformed):
+        Task.decode(task.id.encode(), fields)
+
+
+def test_an_entry_whose_id_holds_no_time_is_refused() -> None:
+    with pytest.raises(MessageMalformed):
+        Task.decode(b"x-0", Task("1-0", 0, 1, "", b"").fields())

@@ -1,0 +1,33 @@
+"""An outage is logged when it begins and when it ends, and waited out with jitter."""
+
+from structlog.testing import capture_logs
+
+from tasks.errors import QueueUnavailable
+from tasks.outage import Outage
+
+ERROR = QueueUnavailable("gone")
+
+
+def test_an_outage_of_many_loops_is_two_events() -> None:
+    now = [10.0]
+    outage = Outage(lambda: now[0], lambda: 0.5)
+    with capture_logs() as events:
+        for tries in range(50):
+            outage.failed("slot-0", ERROR, tries)
+            outage.failed("keeper", ERROR, tries)
+        outage.over("slot-0")
+        outage.over("heartbeat")
+        now[0] += 3.0
+        outage.over("keeper")
+        outage.over("keeper")
+    assert [event["event"] for event in events] == ["queue unavailable", "queue available again"]
+    assert events[1]["after_s"] == 3.0
+
+
+def test_waits_grow_up_to_a_limit_and_are_jittered() -> None:
+    longest = Outage(random_share=lambda: 1.0)
+    delays = [longest.failed("slot-0", ERROR, tries) for tries in range(2000)]
+    assert delays == sorted(delays)
+    assert delays[0] <= 0.1
+    assert delays[-1] == 2.05
+    assert Outage(random_share=lambda: 0.0).failed("slot-0", ERROR, 2000) == 0.05
