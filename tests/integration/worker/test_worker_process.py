@@ -1,0 +1,150 @@
+"""`python -m worker` as a supervisor sees it: starts, serves, drains, ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+import redis
+
+from query.fragment import Partial
+from tasks.client import connect
+from tasks.dispatcher import Dispatcher
+from tasks.heartbeat import Workers
+from tasks.lanes import QUERY, lane_status
+from tasks.settings import QueueSettings
+from tests.integration.worker.conftest import fragment, worker_environment
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def queue(redis_url: str) -> QueueSettings:
+    return QueueSettings(url=redis_url)
+
+
+@pytest.fixture
+def client(queue: QueueSettings) -> Iterator[redis.Redis]:
+    with connect(queue, "test") as client:
+        yield client
+
+
+@contextmanager
+def running_worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker"], env=environment, stdout=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def log_of(process: subprocess.Popen[bytes]) -> list[dict[str, object]]:
+    output, _ = process.communicate(timeout=30)
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_it_answers_fragments_and_on_sigterm_finishes_the_one_it_holds(
+    settings: object,
+    database_url: str,
+    redis_url: str,
+    snapshot: str,
+    queue: QueueSettings,
+    client: redis.Redis,
+) -> None:
+    dispatcher = Dispatcher(client, queue)
+    with running_worker(worker_environment(database_url, redis_url)) as worker:
+        eventually(Workers(client).list)
+        payloads = [
+            fragment("SELECT count(*) FROM t", snapshot).encode(),
+            fragment("SELECT 'slept' FROM pg_sleep(1)", snapshot).encode(),
+        ]
+        with dispatcher.scatter(payloads, timeout_s=30) as scatter:
+            replies = scatter.gather()
+            assert Partial.decode(next(replies).payload).data == [["20000"]]
+            worker.send_signal(signal.SIGTERM)
+            assert Partial.decode(next(replies).payload).data == [["slept"]]
+        events = log_of(worker)
+        assert worker.returncode == 0
+    assert {"taking tasks", "stopping", "draining"} <= {event["message"] for event in events}
+    assert Workers(client).list() == ()
+
+
+def test_a_gatherer_that_leaves_cancels_the_query_on_postgresql(
+    settings: object,
+    database_url: str,
+    redis_url: str,
+    snapshot: str,
+    queue: QueueSettings,
+    client: redis.Redis,
+) -> None:
+    def running() -> int:
+        with psycopg.connect(database_url) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' "
+                "AND datname = current_database() AND pid <> pg_backend_pid()"
+            ).fetchone()
+        return row[0] if row else 0
+
+    with running_worker(worker_environment(database_url, redis_url)):
+        eventually(Workers(client).list)
+        payload = fragment("SELECT pg_sleep(100)", snapshot).encode()
+        with Dispatcher(client, queue).scatter([payload], timeout_s=100):
+            eventually(lambda: running() == 1)
+        eventually(lambda: running() == 0)
+        eventually(lambda: lane_status(client, QUERY).pending == 0)
+
+
+def test_a_second_signal_ends_it_at_once(
+    settings: object,
+    database_url: str,
+    redis_url: str,
+    snapshot: str,
+    queue: QueueSettings,
+    client: redis.Redis,
+) -> None:
+    with running_worker(worker_environment(database_url, redis_url)) as worker:
+        eventually(Workers(client).list)
+        payload = fragment("SELECT pg_sleep(100)", snapshot).encode()
+        with Dispatcher(client, queue).scatter([payload], timeout_s=100):
+            eventually(lambda: lane_status(client, QUERY).pending == 1)
+            worker.send_signal(signal.SIGTERM)
+            eventually(lambda: any(record.draining for record in Workers(client).list()))
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(20) == 1
+
+
+def test_it_waits_for_servers_that_are_not_there_and_still_obeys(redis_url: str) -> None:
+    environment = worker_environment("postgresql://nobody@/none?host=/nowhere", redis_url)
+    with running_worker(environment) as worker:
+        assert worker.stdout is not None
+        event = json.loads(worker.stdout.readline())
+        while event["message"] != "waiting for PostgreSQL":
+            event = json.loads(worker.stdout.readline())
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+
+
+def test_bad_settings_are_one_clear_line_and_exit_code_2() -> None:
+    environment = {**os.environ, "REDIS_URL": "http://x", "MILLRACE_WORKER_SLOTS": "2"}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "worker"], env=environment, capture_output=True, timeout=30,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "REDIS_URL" in line

@@ -1,0 +1,27 @@
+"""Settings of a worker, read from the environment."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class WorkerSettings(BaseSettings):
+    """`MILLRACE_WORKER_…`, and the log's settings, which all programs share."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_WORKER_", populate_by_name=True, frozen=True
+    )
+
+    slots: int = Field(default=2, ge=1, le=1000)
+    """Fragments that run at once; each has a connection to PostgreSQL."""
+
+    drain_timeout_s: float = Field(default=30.0, gt=0)
+    """How long a stopping worker finishes what it holds, in seconds."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", validation_alias="MILLRACE_LOG_LEVEL"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", validation_alias="MILLRACE_LOG_FORMAT"
+    )
