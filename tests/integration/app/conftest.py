@@ -38,8 +38,8 @@ class Replica:
             self.port = free.getsockname()[1]
         self.home = folder / "home"
         self.temporary = folder / "tmp"
-        self.home.mkdir()
-        self.temporary.mkdir()
+        for made in (folder, self.home, self.temporary):
+            made.mkdir()
         self.log = folder / "log"
         argv = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "app" / "gunicorn.conf.py")]
         with self.log.open("wb") as log:
@@ -82,15 +82,11 @@ class Replica:
         return self.process.wait(DEADLINE_S)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a replica with the given environment; it is stopped after the test."""
+def _starter(folder: Path) -> Iterator[Start]:
     started: list[Replica] = []
 
     def start(**environment: str) -> Replica:
-        folder = tmp_path / str(len(started))
-        folder.mkdir()
-        replica = Replica(folder, environment)
+        replica = Replica(folder / str(len(started)), environment)
         started.append(replica)
         wait_until(replica.answers, "the replica answers")
         return replica
@@ -105,12 +101,26 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path) -> dict[str, str]:
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a replica with the given environment; it is stopped after the test."""
+    yield from _starter(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment whose PostgreSQL and Redis are away."""
+    folder = tmp_path_factory.mktemp("nowhere")
     return {
-        "DATABASE_URL": f"postgresql://nobody@/nothing?host={tmp_path}",
-        "REDIS_URL": f"unix://{tmp_path}/no.sock",
+        "DATABASE_URL": f"postgresql://nobody@/nothing?host={folder}",
+        "REDIS_URL": f"unix://{folder}/no.sock",
     }
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory: pytest.TempPathFactory, nowhere: dict[str, str]) -> Iterator[Replica]:
+    """A replica whose PostgreSQL and Redis are away, for all tests that don't stop it."""
+    for start in _starter(tmp_path_factory.mktemp("alone")):
+        yield start(**nowhere)
 
 
 @pytest.fixture

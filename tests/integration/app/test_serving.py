@@ -11,26 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.app.conftest import ROOT, Start, wait_until
+from tests.integration.app.conftest import ROOT, Replica, Start, wait_until
 
 
-def test_it_hashes_though_postgresql_and_redis_are_away(
-    start: Start, nowhere: dict[str, str]
-) -> None:
-    replica = start(**nowhere)
-    response = replica.http.post("/v1/hash", json={"algorithm": "md5", "data": ""})
+def test_it_hashes_though_postgresql_and_redis_are_away(alone: Replica) -> None:
+    response = alone.http.post("/v1/hash", json={"algorithm": "md5", "data": ""})
     assert response.json()["digest"] == "d41d8cd98f00b204e9800998ecf8427e"
-    wait_until(lambda: replica.state() == "unavailable", "unavailable")
-    status = replica.http.get("/v1/status")
+    wait_until(lambda: alone.state() == "unavailable", "unavailable")
+    status = alone.http.get("/v1/status")
     assert status.status_code == 200
     assert status.json()["database"]["error"] == "PostgreSQL cannot be reached"
 
 
-def test_connections_are_kept_and_pipes_stay_clean_after_errors(
-    start: Start, nowhere: dict[str, str]
-) -> None:
-    replica = start(**nowhere)
-    connection = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=30)
+def test_connections_are_kept_and_pipes_stay_clean_after_errors(alone: Replica) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", alone.port, timeout=30)
     connection.connect()
     before = connection.sock
     requests = [
@@ -48,12 +42,18 @@ def test_connections_are_kept_and_pipes_stay_clean_after_errors(
     connection.close()
 
 
+def test_a_413_arrives_though_the_client_sends_all_before_it_reads(alone: Replica) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", alone.port, timeout=30)
+    connection.request("POST", "/v1/hash", b" " * 50_000_000, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    problem = json.loads(response.read())
+    connection.close()
+    assert (response.status, problem["type"]) == (413, "/problems/body-too-large")
+
+
 @pytest.mark.parametrize("sent", [b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nbad header: 1\r\n\r\n"])
-def test_bytes_that_are_no_request_get_a_problem_not_html(
-    start: Start, nowhere: dict[str, str], sent: bytes
-) -> None:
-    replica = start(**nowhere)
-    with socket.create_connection(("127.0.0.1", replica.port), timeout=30) as raw:
+def test_bytes_that_are_no_request_get_a_problem_not_html(alone: Replica, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", alone.port), timeout=30) as raw:
         raw.sendall(sent)
         raw.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
@@ -163,7 +163,6 @@ def test_a_killed_process_is_replaced_and_its_gauges_go(
     [
         ({"MILLRACE_APP_LISTEN": "nowhere"}, "MILLRACE_APP_LISTEN: "),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL: "),
-        ({"REDIS_URL": ""}, "REDIS_URL: "),
     ],
 )
 def test_a_wrong_setting_ends_it_with_a_message_that_names_it(
