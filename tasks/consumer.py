@@ -70,7 +70,7 @@ class Consumer:
         While Redis is away it waits for it.  Returns False when the tasks held were not finished
         within `drain_timeout_s`; they are cancelled then, and other workers run them.
         """
-        self._thread("enter", self._enter, self._has_entered).run()
+        self._repeat("enter", self._enter, self._has_entered)
         slots = self._slots()
         keeper = Keeper(self._name, QUERY, self._leases)
         others = [
@@ -137,18 +137,21 @@ class Consumer:
     def _thread(
         self, loop: str, step: Callable[[Link], None], finished: Callable[[], bool]
     ) -> threading.Thread:
+        # daemon: a handler that never returns must not keep the process
         return threading.Thread(
-            target=repeat,
-            args=(step,),
-            kwargs={
-                "client": self._client,
-                "loop": loop,
-                "finished": finished,
-                "pause": self._gone.wait,
-                "outage": self._outage,
-            },
-            name=loop,
-            daemon=True,  # a handler that never returns must not keep the process
+            target=self._repeat, args=(loop, step, finished), name=loop, daemon=True
+        )
+
+    def _repeat(
+        self, loop: str, step: Callable[[Link], None], finished: Callable[[], bool]
+    ) -> None:
+        repeat(
+            step,
+            client=self._client,
+            loop=loop,
+            finished=finished,
+            pause=self._gone.wait,
+            outage=self._outage,
         )
 
     def _try(self, step: Callable[[Link], None]) -> None:

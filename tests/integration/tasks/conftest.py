@@ -23,7 +23,7 @@ from tasks.message import Task
 from tasks.settings import QueueSettings
 from tests.integration.tasks.programmed_worker import handle
 
-SHORT = {"block_s": 0.1, "lease_s": 0.8, "renew_s": 0.1, "heartbeat_s": 0.2, "heartbeat_ttl_s": 1.5}
+SHORT = {"block_s": 0.1, "lease_s": 0.8, "renew_s": 0.1, "heartbeat_s": 0.2, "heartbeat_ttl_s": 1.0}
 
 
 def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:

@@ -114,7 +114,7 @@ def test_a_second_reply_to_the_same_task_is_dropped(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
     crew.start(slots=2)
-    with dispatcher.scatter([b"echo 1", b"wait 1"], timeout_s=20) as scatter:
+    with dispatcher.scatter([b"echo 1", b"wait 0.4"], timeout_s=20) as scatter:
         reply_to = queued(client)[0].reply_to
         duplicate = Reply(0, b"duplicate", "other", None, 0.0, 0.0)
         replies = scatter.gather()

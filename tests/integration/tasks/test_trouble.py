@@ -20,7 +20,7 @@ def test_a_killed_workers_task_is_run_by_another(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
     doomed = crew.start_process(slots=1)
-    with dispatcher.scatter([b"wait 2"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"wait 1"], timeout_s=30) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
         survivor = crew.start(slots=1)
         doomed.send_signal(signal.SIGKILL)
@@ -53,7 +53,7 @@ def test_a_long_task_is_not_taken_over_while_its_worker_lives(
 
     def handle(lease: Lease) -> bytes:
         runs.append(lease.task.id)
-        threading.Event().wait(2.0)  # two and a half leases
+        threading.Event().wait(1.7)  # two leases
         return b""
 
     crew.start(slots=1, handler=handle)
@@ -96,7 +96,7 @@ def test_what_a_worker_cannot_finish_in_time_is_run_by_another(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
     leaving = crew.start(slots=1, drain_timeout_s=0.1)
-    with dispatcher.scatter([b"wait 2"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"wait 1"], timeout_s=30) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
         leaving.consumer.stop()
         leaving.thread.join(20)
