@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 from flask import Flask, Response, render_template, request
 
@@ -17,20 +19,28 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'
 
 def register_docs(app: Flask, endpoints: Iterable[Endpoint]) -> None:
     """Serve the description of `endpoints` on `app`."""
-    document = openapi_document(endpoints, version("millrace"))
-    encoded = json.dumps(document, separators=(",", ":")).encode()
-    page = {"info": document["info"], "calls": calls(document), "models": models(document)}
+    endpoints = tuple(endpoints)
+
+    @cache  # made when first asked for: a replica starts faster
+    def document() -> dict[str, Any]:
+        return openapi_document(endpoints, version("millrace"))
 
     app.jinja_env.filters.update(phrase=phrase, prose=prose)
 
     @app.get("/openapi.json")
     def openapi() -> Response:
-        return Response(encoded, content_type="application/json")
+        return Response(json.dumps(document()), content_type="application/json")
 
     @app.get("/docs")
     def docs() -> Response:
-        address = request.host_url.rstrip("/")
-        html = render_template("docs.html", address=address, problems=PROBLEM_TYPES, **page)
+        html = render_template(
+            "docs.html",
+            address=request.host_url.rstrip("/"),
+            info=document()["info"],
+            calls=calls(document()),
+            models=models(document()),
+            problems=PROBLEM_TYPES,
+        )
         response = Response(html, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = _POLICY
         return response
