@@ -1,6 +1,6 @@
 """Facts about tables that planning needs, as the caller read them from PostgreSQL's catalog."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from query.statement import TableName
@@ -31,9 +31,19 @@ class Table:
 class Catalog:
     """The tables of one query by the names it uses, and functions that hide built-in ones.
 
-    `shadowing` holds the names of functions in the exposed schema: a call of such a name may not
-    be the built-in function that planning knows to be safe.
+    `shadowing` holds the names among those that the query calls which are functions of the
+    exposed schema: such a call may not be the built-in function that planning knows to be safe.
     """
 
     tables: Mapping[TableName, Table]
     shadowing: frozenset[str] = field(default_factory=frozenset)
+
+    def fingerprint(self) -> Hashable:
+        """Return what a split depends on: all but sizes, of which only the order counts."""
+        by_size = sorted(self.tables.items(), key=lambda item: item[1].blocks)
+        shapes = tuple(
+            (name, table.oid, table.kind, table.plain, tuple(table.columns.items()),
+             table.primary_key)
+            for name, table in by_size
+        )  # fmt: skip
+        return shapes, self.shadowing

@@ -50,7 +50,6 @@ TRANSACTION_TIME = frozenset({
     "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
 })  # fmt: skip
 MOVING_LITERAL = re.compile(r"\b(now|today|tomorrow|yesterday)\b", re.IGNORECASE)
-CALL = re.compile(r"(\w+)\s*\(")
 TEMPORAL_FUNCTIONS = frozenset({"date_trunc", "date_bin", "make_date", "make_timestamp"})
 TEMPORAL_TYPES = ("DATE", "TIME", "TIMETZ", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPNTZ")
 
@@ -60,18 +59,12 @@ def moves_with_time(text: str) -> bool:
     return MOVING_LITERAL.search(text) is not None
 
 
-def called_names(sql: str) -> frozenset[str]:
-    """Return every name that is followed by a parenthesis in `sql`, in lower case."""
-    return frozenset(name.lower() for name in CALL.findall(sql))
-
-
 def unsafe_reason(tree: exp.Select, catalog: Catalog) -> str | None:
     """Return why `tree` must run whole, or None when all parts of it are safe in fragments."""
+    if catalog.shadowing:
+        return f"a function of your own is called {min(catalog.shadowing)}, as a built-in one is"
     for reason in _reasons(tree, catalog):
         return reason
-    hidden = called_names(render(tree)) & catalog.shadowing
-    if hidden:
-        return f"a function of your own is called {min(hidden)}, as a built-in one is"
     return None
 
 

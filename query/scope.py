@@ -12,12 +12,15 @@ from query.statement import TableName, identifier
 class Source:
     """One item of FROM: its alias, and its table where it is one (else a subquery or CTE).
 
+    `given` is the table's name as the query gives it.
+
     `is_kept` tells that each row of the result stems from one row of this table, or from rows of
     the others alone only where that does not depend on this table: so results over parts of it
     add up to the result over all of it.
     """
 
     alias: exp.Identifier | None
+    given: TableName | None
     table: Table | None
     is_kept: bool
 
@@ -109,14 +112,14 @@ def _source(item: exp.Expr, with_names: frozenset[str], catalog: Catalog, *, kep
     alias_name = alias.this if isinstance(alias, exp.TableAlias) else None
     has_own_columns = isinstance(alias, exp.TableAlias) and bool(alias.args.get("columns"))
     if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
-        return Source(alias_name, None, is_kept=False)
+        return Source(alias_name, None, None, is_kept=False)
     schema = identifier(item.args["db"]) if item.args.get("db") else None
     name = TableName(schema, identifier(item.this))
     if schema is None and name.name in with_names:
-        return Source(alias_name or item.this, None, is_kept=False)
+        return Source(alias_name or item.this, None, None, is_kept=False)
     if has_own_columns or item.args.get("joins") or item.args.get("only"):
-        return Source(alias_name or item.this, None, is_kept=False)
-    return Source(alias_name or item.this, catalog.tables.get(name), is_kept=kept)
+        return Source(alias_name or item.this, None, None, is_kept=False)
+    return Source(alias_name or item.this, name, catalog.tables.get(name), is_kept=kept)
 
 
 def _with_names(tree: exp.Select) -> frozenset[str]:

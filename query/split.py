@@ -7,13 +7,13 @@ from sqlglot import exp
 
 from query.aggregates import CannotSplit
 from query.canonical import BoundSql, bind
-from query.catalog import Catalog, Table
+from query.catalog import Catalog
 from query.grouped import GroupedSplit, is_grouped
 from query.merge import Merge
 from query.rowwise import RowSplit
 from query.safety import unsafe_reason
 from query.scope import Scope, scope_of
-from query.statement import Statement
+from query.statement import Statement, TableName
 from query.types import INT4, TypeFact
 
 CHECK_TYPE = TypeFact(INT4, -1, "integer", "integer")
@@ -23,11 +23,12 @@ CHECK_TYPE = TypeFact(INT4, -1, "integer", "integer")
 class SplitPlan:
     """How a query runs in parts.
 
-    The parameters of `fragment` behind the user's own are two `tid`: the first row of the
-    partition, and the first one behind it.  Without `merge` the partials follow each other.
+    `table` is the driving table's name in the query.  The parameters of `fragment` behind the
+    user's own are two `tid`: the first row of the partition, and the first one behind it.  Without
+    `merge` the partials follow each other.
     """
 
-    table: Table
+    table: TableName
     fragment: BoundSql
     merge: Merge | None
 
@@ -37,10 +38,10 @@ class Split:
 
     def __init__(self, tree: exp.Select, names: Sequence[str], scope: Scope) -> None:
         driving = scope.driving()
-        if driving is None or driving.alias is None or driving.table is None:
+        if driving is None or driving.alias is None or driving.given is None:
             raise CannotSplit("no table in it can be split: " + _why_no_table(scope))
         self._alias = driving.alias
-        self.table = driving.table
+        self.table = driving.given
         self._tree = tree
         kind = GroupedSplit if is_grouped(tree) else RowSplit
         self._kind = kind(tree, names, scope)

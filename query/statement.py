@@ -10,10 +10,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from query.dialect import FaithfulPostgres
+from query.dialect import FaithfulPostgres, render
 from query.errors import StatementRefused, SyntaxRefused
 from query.forbidden import forbidden_call
 
+CALL = re.compile(r"(\w+)\s*\(")
 READS = (exp.Select, exp.SetOperation, exp.Values, exp.Subquery)
 WRITES = (
     exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Command,
@@ -36,13 +37,15 @@ class TableName:
 class Statement:
     """A vetted statement.  `tree` is shared by all who ask for the same text: copy, then change.
 
-    `tables` are the tables read anywhere in it, common table expressions left out.
+    `tables` are the tables read anywhere in it, common table expressions left out; `called` the
+    names that stand before a parenthesis, functions among them, in lower case.
     `parameter_count` is the highest n of its `$n`.
     """
 
     sql: str
     tree: exp.Expr
     tables: tuple[TableName, ...]
+    called: frozenset[str]
     parameter_count: int
 
 
@@ -157,7 +160,8 @@ def _vet(sql: str, parsed: list[exp.Expr | None]) -> Statement:
         raise StatementRefused(
             f"The function {forbidden} is not allowed: it reaches beyond the query.", "Remove it."
         )
-    return Statement(sql, tree, _tables(tree), _parameter_count(tree))
+    called = frozenset(name.lower() for name in CALL.findall(render(tree)))
+    return Statement(sql, tree, _tables(tree), called, _parameter_count(tree))
 
 
 def _kind(tree: exp.Expr, sql: str) -> str:

@@ -7,7 +7,7 @@ from app.queries.transaction import ReadTransaction
 from query.catalog import Catalog, Table
 from query.fragment import ColumnType
 from query.merge import array_literal
-from query.statement import TableName
+from query.statement import Statement
 from query.types import COLLATABLE, TypeFact
 
 FIRST_USER_OID = 16384
@@ -33,7 +33,7 @@ SELECT u.place, c.oid, n.nspname, c.relname, c.relkind,
 
 SHADOWING = """
 SELECT DISTINCT f.proname FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
- WHERE n.nspname = $1
+ WHERE n.nspname = $1 AND f.proname = ANY ($2)
 """
 
 TYPES = """
@@ -50,8 +50,9 @@ class CatalogReader:
         self._schema = schema
         self._names: dict[tuple[int, int], TypeFact] = {}
 
-    def catalog(self, transaction: ReadTransaction, tables: Sequence[TableName]) -> Catalog:
-        """Return the facts about `tables`; those that are not there are left out."""
+    def catalog(self, transaction: ReadTransaction, statement: Statement) -> Catalog:
+        """Return the facts about the statement's tables; those that are not there are left out."""
+        tables = statement.tables
         schemas = array_literal([table.schema for table in tables])
         names = array_literal([table.name for table in tables])
         found = {}
@@ -67,8 +68,9 @@ class CatalogReader:
                 columns=json.loads(columns or "{}"),
                 primary_key=frozenset(json.loads(key or "[]")),
             )
-        own = transaction.rows(SHADOWING, [self._schema])
-        return Catalog(found, frozenset(row[0].lower() for row in own if row[0]))
+        called = array_literal(sorted(statement.called))
+        own = transaction.rows(SHADOWING, [self._schema, called])
+        return Catalog(found, frozenset(row[0] for row in own if row[0]))
 
     def type_facts(
         self, transaction: ReadTransaction, columns: Sequence[ColumnType]

@@ -11,12 +11,14 @@ from app.queries.sql_error import SqlError, translated
 from app.queries.transaction import Described, ReadTransaction
 from query.aggregates import CannotSplit
 from query.canonical import BoundSql
+from query.catalog import Table
 from query.decision import Decision, Limits, decide
 from query.explained import Explained
 from query.fragment import ColumnType
 from query.partitions import BlockRange, block_ranges
+from query.prepared import SplitCache
 from query.safety import moves_with_time
-from query.split import Split, SplitPlan, split
+from query.split import SplitPlan
 from query.statement import Statement
 from query.types import TypeFact
 from tasks.dispatcher import Dispatcher
@@ -31,12 +33,14 @@ HUGE = 2**31
 class Plan:
     """How a query runs.  `split` None: direct, because of `reason`.
 
-    `described` are the columns that the whole query has, so that the merge can be held to them.
+    `table` is what is cut into `ranges`.  `described` are the columns that the whole query has, so
+    that the merge can be held to them.
     """
 
     reason: str
     explained: Explained | None = None
     split: SplitPlan | None = None
+    table: Table | None = None
     ranges: tuple[BlockRange, ...] = ()
     described: tuple[ColumnType, ...] = ()
     partial_types: tuple[TypeFact, ...] = ()
@@ -50,6 +54,7 @@ class Planner:
     ) -> None:
         self._catalog = catalog
         self._dispatcher = dispatcher
+        self._splits = SplitCache(settings.plan_cache_size)
         self._limits = Limits(
             min_fragment_cost=settings.min_fragment_cost,
             max_fragments=settings.max_fragments,
@@ -113,18 +118,27 @@ class Planner:
         if any(value is not None and moves_with_time(value) for value in query.params):
             raise CannotSplit("a parameter may mean the time of the transaction")
         with translated():
-            catalog = self._catalog.catalog(transaction, statement.tables)
+            catalog = self._catalog.catalog(transaction, statement)
             described = transaction.describe(statement.sql)
             types = self._parameter_types(transaction, described)
-            parts = split(statement, [column.name for column in described.columns], catalog)
-            self._check_reading(transaction, parts.whole(types), query, explained)
-            facts = self._partial_types(transaction, parts, types, query)
-        plan = parts.finish(facts, types)
-        decision = self._decide(query, explained, blocks=parts.table.blocks)
+            names = tuple(column.name for column in described.columns)
+            parts = self._splits.prepare(statement, names, types, catalog)
+            self._check_reading(transaction, parts.whole, query, explained)
+            facts = self._partial_types(transaction, parts.probe, query)
+        plan = parts.finish(facts)
+        table = catalog.tables[parts.table]
+        decision = self._decide(query, explained, blocks=table.blocks)
         if decision.fragments == 0:
             return Plan(decision.reason, explained)
-        ranges = tuple(block_ranges(parts.table.blocks, decision.fragments))
-        return Plan(decision.reason, explained, plan, ranges, described.columns, tuple(facts))
+        return Plan(
+            decision.reason,
+            explained,
+            plan,
+            table,
+            tuple(block_ranges(table.blocks, decision.fragments)),
+            described.columns,
+            tuple(facts),
+        )
 
     def _parameter_types(
         self, transaction: ReadTransaction, described: Described
@@ -141,13 +155,8 @@ class Planner:
             raise RunWhole("PostgreSQL reads it differently than our parser")
 
     def _partial_types(
-        self,
-        transaction: ReadTransaction,
-        parts: Split,
-        types: Sequence[str],
-        query: QueryInput,
+        self, transaction: ReadTransaction, probe: BoundSql, query: QueryInput
     ) -> list[TypeFact]:
-        probe = parts.probe(types)
         described = transaction.describe(probe.sql)
         facts = self._catalog.type_facts(transaction, described.columns)
         values = chosen(probe, [*query.params, *NO_ROWS])

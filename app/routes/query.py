@@ -66,7 +66,7 @@ def explain_query(body: QueryRequest) -> QueryExplanation:
     plan = services().queries.explain(query).plan
     cost = plan.explained.cost if plan.explained else 0.0
     rows = plan.explained.rows if plan.explained else 0
-    if plan.split is None:
+    if plan.split is None or plan.table is None:
         return QueryExplanation(
             mode="direct", reason=plan.reason, cost=cost, estimated_rows=rows, table=None,
             fragment_sql=None, fragments=[], merge_sql=None,
@@ -84,7 +84,7 @@ def explain_query(body: QueryRequest) -> QueryExplanation:
         reason=plan.reason,
         cost=cost,
         estimated_rows=rows,
-        table=f"{split.table.schema}.{split.table.name}",
+        table=f"{plan.table.schema}.{plan.table.name}",
         fragment_sql=split.fragment.sql,
         fragments=parts,
         merge_sql=split.merge.query.sql if split.merge else None,
