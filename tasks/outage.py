@@ -38,8 +38,15 @@ class Outage:
     def failed(self, loop: str, error: Exception, tries: int) -> float:
         """Note a failure; return how many seconds to wait after `tries` failures before this one.
 
-        Jittered: after an outage not all workers come back in the same moment.
+        One failure alone is no outage: a connection that was idle while Redis restarted looks the
+        same.  Jittered: after an outage not all workers come back in the same moment.
         """
+        if tries > 0:
+            self._begin(loop, error)
+        longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(tries, 10))
+        return FIRST_DELAY_S + longest * self._random_share()
+
+    def _begin(self, loop: str, error: Exception) -> None:
         with self._lock:
             begins = not self._failing
             self._failing.add(loop)
@@ -47,8 +54,6 @@ class Outage:
                 self._since = self._monotonic()
         if begins:
             _log.warning("queue unavailable", loop=loop, error=str(error))
-        longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(tries, 10))
-        return FIRST_DELAY_S + longest * self._random_share()
 
     def over(self, loop: str) -> None:
         """Note that this loop works."""

@@ -24,6 +24,14 @@ def test_an_outage_of_many_loops_is_two_events() -> None:
     assert events[1]["after_s"] == 3.0
 
 
+def test_a_connection_that_went_stale_is_no_outage() -> None:
+    outage = Outage()
+    with capture_logs() as events:
+        outage.failed("keeper", ERROR, 0)
+        outage.over("keeper")
+    assert events == []
+
+
 def test_waits_grow_up_to_a_limit_and_are_jittered() -> None:
     longest = Outage(random_share=lambda: 1.0)
     delays = [longest.failed("slot-0", ERROR, tries) for tries in range(2000)]
