@@ -44,7 +44,10 @@ class Display:
         self._live: Live | None = None
         if live and console.is_terminal:
             # no refreshing thread: its errors, once the terminal is closed, would be nobody's
-            self._live = Live(Text(), console=console, auto_refresh=False)
+            self._live = Live(
+                Text(), console=console, auto_refresh=False,
+                redirect_stdout=False, redirect_stderr=False,
+            )  # fmt: skip
             self._guarded(lambda one: one.start(), self._live)
 
     def change(self, change: Change) -> None:
@@ -93,6 +96,7 @@ class Display:
             act(live)
         except OSError:
             self._console.quiet = True
+            self._live = None
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)

@@ -1,7 +1,7 @@
 """Checks servers that are given by URL: that they are there, and let us in."""
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
@@ -73,7 +73,9 @@ def masked(url: str) -> str:
     if ":" in user:
         user = user.partition(":")[0] + ":***"
     query = re.sub(r"(?<![^&])(password)=[^&]*", r"\1=***", parts.query)
-    return urlunsplit((parts.scheme, user + separator + host, parts.path, query, parts.fragment))
+    # not urlunsplit, which drops the // before an empty host
+    shown = f"{parts.scheme}://{user}{separator}{host}{parts.path}"
+    return f"{shown}?{query}" if query else shown
 
 
 def _remedy(message: str) -> str:

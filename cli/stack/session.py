@@ -117,6 +117,9 @@ class Session:
             return
         except (CommandError, EmbeddedServerError, OSError) as error:
             self._events.put(Failed(error))
+        except BaseException as error:  # a defect of ours; what was started is stopped all the same
+            self._events.put(Failed(CommandError(f"the start failed: {error!r}")))
+            raise
         else:
             self._events.put(Running(servers, time.monotonic() - self._began))
 
@@ -156,5 +159,7 @@ class Session:
         self._supervisor.wait_healthy([balancer.name], PROGRAM_LIMIT_S)
 
     def _stop(self) -> None:
-        self._supervisor.stop()
-        self._events.put(Ended())
+        try:
+            self._supervisor.stop()
+        finally:
+            self._events.put(Ended())

@@ -45,3 +45,24 @@ def test_the_folders_above_the_data_keep_their_permissions(tmp_path: Path) -> No
     place.remove()
     if os.geteuid() == 0:
         assert not (outer / "data").exists()
+
+
+def test_a_cluster_whose_creation_was_cut_short_is_created_anew(tmp_path: Path) -> None:
+    place = place_for(tmp_path)
+    unfinished = place.home / ".postgres-unfinished"
+    place.own(unfinished)
+    (unfinished / "PG_VERSION").write_text("18\n")
+    server = EmbeddedPostgres(place)
+    assert server.initialise()
+    assert not unfinished.exists()
+    assert not server.initialise()
+    place.remove()
+
+
+def test_removing_a_place_keeps_files_that_are_not_the_servers(tmp_path: Path) -> None:
+    place = place_for(tmp_path)
+    (place.home / "notes.txt").write_text("mine")
+    place.remove()
+    assert (place.home / "notes.txt").read_text() == "mine"
+    (place.home / "notes.txt").unlink()
+    place.remove()
