@@ -46,9 +46,9 @@ def own_environment() -> dict[str, str]:
 
 
 class RunningStack:
-    """One `millrace up`, and what it says."""
+    """One `millrace up`, and what it says; `settings` are added to its environment."""
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, **settings: str) -> None:
         self.data = data
         self.port, self.admin_port = free_port(), free_port()
         self._said = data.parent / f"said-{self.port}"
@@ -56,7 +56,7 @@ class RunningStack:
         argv += ["--admin-port", str(self.admin_port), *options]
         with self._said.open("wb") as output:
             self.process = subprocess.Popen(
-                argv, stdout=output, stderr=subprocess.STDOUT, env=own_environment()
+                argv, stdout=output, stderr=subprocess.STDOUT, env=own_environment() | settings
             )
 
     @property
