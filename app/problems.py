@@ -76,7 +76,10 @@ class Problem(Exception):
         }
         if self.errors:
             document["errors"] = [asdict(error) for error in self.errors]
-        return {**self.extra, **document}
+        return {
+            **document,
+            **{name: self.extra[name] for name in self.extra if name not in document},
+        }
 
     def response(self) -> Response:
         """Return the HTTP response for the current request."""

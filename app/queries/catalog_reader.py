@@ -31,6 +31,12 @@ SELECT u.place, c.oid, n.nspname, c.relname, c.relkind,
   LEFT JOIN pg_am a ON a.oid = c.relam
 """
 
+READABLE = """
+SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+   AND has_table_privilege(c.oid, 'SELECT') ORDER BY c.relname LIMIT 1000
+"""
+
 SHADOWING = """
 SELECT DISTINCT f.proname FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
  WHERE n.nspname = $1 AND f.proname = ANY ($2)
@@ -71,6 +77,10 @@ class CatalogReader:
         called = array_literal(sorted(statement.called))
         own = transaction.rows(SHADOWING, [self._schema, called])
         return Catalog(found, frozenset(row[0] for row in own if row[0]))
+
+    def table_names(self, transaction: ReadTransaction) -> list[str]:
+        """Return the names of what the reader may read in the exposed schema."""
+        return [row[0] for row in transaction.rows(READABLE, [self._schema]) if row[0]]
 
     def type_facts(
         self, transaction: ReadTransaction, columns: Sequence[ColumnType]

@@ -42,7 +42,6 @@ BY_CLASS: dict[type[QueryError], ProblemType] = {
     SyntaxRefused: SQL_SYNTAX,
 }
 REMEDIES = {
-    "42P01": "Check the table's name; unqualified names are looked up in the exposed schema.",
     "42703": "Check the column's name.",
     "42883": "Check the function's name and the types of its arguments; add casts where needed.",
     "42P02": "Give a value for each parameter in params.",

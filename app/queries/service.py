@@ -12,12 +12,14 @@ from app.queries.partitioned import CANCELLED, PartitionedRun
 from app.queries.planning import Plan, Planner
 from app.queries.request import Answer, QueryInput, Timings
 from app.queries.settings import QuerySettings
-from app.queries.sql_error import SqlError, translated
+from app.queries.sql_error import SqlError, did_you_mean, translated
 from app.queries.transaction import ReadTransaction
 from db.database import Database
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.statement import Parser, Statement
 from tasks.dispatcher import Dispatcher
+
+UNDEFINED_TABLE = "42P01"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class QueryService:
             transaction = ReadTransaction(connection, deadline, self._monotonic)
             with _deadline_told():
                 transaction.begin()
-                plan = self._planner.plan(transaction, statement, query)
+                plan = self._plan(transaction, statement, query)
                 planned_ms = (self._monotonic() - began) * 1000
                 answer = self._run_planned(transaction, statement, query, plan)
         total_ms = (self._monotonic() - began) * 1000
@@ -80,7 +82,7 @@ class QueryService:
             transaction = ReadTransaction(connection, deadline, self._monotonic)
             with _deadline_told():
                 transaction.begin()
-                plan = self._planner.plan(transaction, statement, query)
+                plan = self._plan(transaction, statement, query)
                 if plan.explained is None:
                     cost = self._planner.explain(transaction, statement.sql, query.params)
                     plan = replace(plan, explained=cost)
@@ -100,10 +102,23 @@ class QueryService:
         given, wanted = len(query.params), statement.parameter_count
         if given != wanted:
             raise ParametersRefused(
-                f"The SQL has {wanted} parameters, and params holds {given} values.",
-                "Send one value for each of $1, $2 ….",
+                f"The SQL's parameters end with ${wanted}, and params holds {given}."
+                if wanted
+                else f"The SQL has no parameters, and params holds {given}.",
+                "Send one value for each of $1, $2 …." if wanted else "Leave params out.",
             )
         return statement
+
+    def _plan(self, transaction: ReadTransaction, statement: Statement, query: QueryInput) -> Plan:
+        """Plan; where a table is unknown, name the one that was meant."""
+        try:
+            return self._planner.plan(transaction, statement, query)
+        except SqlError as error:
+            if error.sqlstate != UNDEFINED_TABLE:
+                raise
+            transaction.recover()
+            known = self._catalog.table_names(transaction)
+            raise error.with_hint(did_you_mean(error.message, known)) from error
 
     def _run_planned(
         self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan

@@ -1,11 +1,15 @@
 """PostgreSQL's refusal of a user's SQL, with all that it says about it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 import psycopg
 
 from db.sqlstate import is_infrastructure
+
+MAX_NAMES = 10
 
 
 class SqlError(Exception):
@@ -30,6 +34,27 @@ class SqlError(Exception):
         self.detail = detail
         self.hint = hint
         self.position = position
+
+    def with_hint(self, hint: str | None) -> "SqlError":
+        """Return the error with this hint, where PostgreSQL gives none."""
+        return SqlError(
+            self.sqlstate,
+            self.message,
+            detail=self.detail,
+            hint=self.hint or hint,
+            position=self.position,
+        )
+
+
+def did_you_mean(message: str, known: Sequence[str]) -> str | None:
+    """Return a hint from the name that `message` quotes, and the names that there are."""
+    quoted = re.search(r'"(?:.*\.)?([^".]+)"', message)
+    near = get_close_matches(quoted.group(1), known, n=1) if quoted else []
+    if near:
+        return f"Did you mean {near[0]}?"
+    if known:
+        return f"There are: {', '.join(known[:MAX_NAMES])}{' …' if len(known) > MAX_NAMES else ''}."
+    return "There is no table that the reader may read; millrace load makes one from a file."
 
 
 @contextmanager

@@ -96,8 +96,8 @@ def query_input(body: QueryRequest, settings: QuerySettings) -> QueryInput:
     timeout_s = settings.query_timeout_s if body.timeout_s is None else body.timeout_s
     max_rows = settings.max_rows if body.max_rows is None else body.max_rows
     above = [
-        FieldError(pointer, f"{value:g} is above the ceiling of {most:g} ({variable}).",
-                   f"Send at most {most:g}, or leave it out.")
+        FieldError(pointer, f"{_plain(value)} is above the ceiling of {_plain(most)} ({variable}).",
+                   f"Send at most {_plain(most)}, or leave it out.")
         for pointer, value, most, variable in (
             ("/timeout_s", timeout_s, settings.query_timeout_s, "MILLRACE_QUERY_TIMEOUT_S"),
             ("/max_rows", max_rows, settings.max_rows, "MILLRACE_MAX_ROWS"),
@@ -110,6 +110,10 @@ def query_input(body: QueryRequest, settings: QuerySettings) -> QueryInput:
         raise Problem(VALIDATION_FAILED, detail, errors=above)
     params = tuple(_as_text(value) for value in body.params)
     return QueryInput(body.sql, params, timeout_s, max_rows, body.engine, body.partitions)
+
+
+def _plain(number: float) -> str:
+    return f"{number:.10g}"
 
 
 def _as_text(value: str | float | bool | None) -> str | None:

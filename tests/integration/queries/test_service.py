@@ -83,6 +83,23 @@ def test_postgresql_explains_what_is_wrong(
 
 
 @pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("SELECT 1 FROM parentt", "Did you mean parent?"),
+        ("SELECT 1 FROM public.sean", "Did you mean seen?"),
+        ("SELECT 1 FROM zzzzzzz", "There are: "),
+    ],
+)
+def test_an_unknown_table_is_answered_with_the_ones_there_are(
+    service: QueryService, sql: str, hint: str
+) -> None:
+    for engine in ("auto", "partitioned"):
+        with pytest.raises(SqlError) as caught:
+            ask(service, sql, engine)
+        assert (caught.value.hint or "").startswith(hint)
+
+
+@pytest.mark.parametrize(
     "sql",
     ["SELECT 1; SELECT 2", "DELETE FROM t", "", ";", "SELECT 1 INTO x", "SELECT 1 FROM t FOR UPDATE",
      "COPY t TO STDOUT", "SET role = 'x'", "DO $$ BEGIN END $$", "EXPLAIN SELECT 1", "BEGIN",
