@@ -63,7 +63,8 @@ def test_what_is_not_one_reading_query_is_refused(sql: str) -> None:
 @pytest.mark.parametrize(
     "call",
     ["set_config('statement_timeout', '0', false)", "pg_terminate_backend(1)",
-     "PG_Advisory_Lock(1)", 'pg_catalog."pg_notify"(\'a\', \'b\')', "pg_read_file('/etc/passwd')", "lo_import('x')",
+     "PG_Advisory_Lock(1)",
+     'pg_catalog."pg_notify"(\'a\', \'b\')', "pg_read_file('/etc/passwd')", "lo_import('x')",
      "dblink('x', 'y')", "nextval('s')", "query_to_xml('DELETE', true, true, '')"],
 )  # fmt: skip
 def test_functions_that_reach_beyond_the_query_are_refused(call: str) -> None:
