@@ -18,7 +18,9 @@ from cli.loading.source import Column, check_names, with_choices
 
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 CHUNK_BYTES = 256 * 1024
-BLOCKS_BYTES = (4 << 20, 64 << 20, 1 << 30)  # a row must fit into a block; few are this long
+# A row must fit into a block, and few are long.  pyarrow reads up to 32 blocks ahead, so the first
+# size sets the memory that a file of any size takes: 1 MiB, about 100 MB.
+BLOCKS_BYTES = (1 << 20, 64 << 20, 1 << 30)
 BOM = b"\xef\xbb\xbf"
 
 
