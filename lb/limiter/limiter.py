@@ -2,8 +2,8 @@
 
 import math
 import posixpath
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from limits import RateLimitItem
@@ -14,8 +14,7 @@ from lb.wire.problem import Problem
 _PREFIX = b"/v1"
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`fields`: the RateLimit header lines for the answer; `problem`: the refusal, if it is one."""
 
     fields: bytes

@@ -9,11 +9,13 @@ from lb.wire.fields import (
     Fields,
     connection_options,
     is_host,
-    lines,
+    joined,
 )
 from lb.wire.problem import Problem, bad_request
 
 _HOST, _LENGTH, _ENCODING, _CONNECTION, _EXPECT, _ID, _DROP = range(7)
+
+_NO_OPTIONS: frozenset[bytes] = frozenset()
 
 _MEANING = {
     b"host": _HOST,
@@ -83,7 +85,7 @@ def vet(method: bytes, target: bytes, fields: Fields, version: str, max_body: in
     """
     _check_line(method, version)
     found: list[bytes | None] = [None] * 6
-    passed: Fields = []
+    passed: list[bytes] = []
     for name, value in fields:
         lower = name.lower()
         meaning = _MEANING.get(lower)
@@ -91,14 +93,12 @@ def vet(method: bytes, target: bytes, fields: Fields, version: str, max_body: in
             # An underscore becomes a dash's twin in a CGI-style environment: X_Real_IP would pass
             # for X-Real-IP.  Dropped, as nginx does.
             if b"_" not in lower:
-                passed.append((name, value.strip(b" \t") if value[-1:] in b" \t" else value))
+                passed += (name, b": ", value.strip(b" \t"), b"\r\n")
         elif meaning != _DROP:
             found[meaning] = _joined(meaning, found[meaning], value.strip(b" \t"))
     host, length, encoding, connection, expect, request_id = found
     target, host = _authority(method, target, host)
-    options: frozenset[bytes] = frozenset()
-    if connection is not None:
-        options = connection_options(connection)
+    options = _NO_OPTIONS if connection is None else connection_options(connection)
     http_1_0 = version == "1.0"
     if encoding is not None:
         _check_encoding(encoding, http_1_0=http_1_0)
@@ -113,7 +113,7 @@ def vet(method: bytes, target: bytes, fields: Fields, version: str, max_body: in
     return Request(
         method,
         target,
-        b"%b %b HTTP/1.1\r\nHost: %b\r\n%b" % (method, target, host, lines(passed, options)),
+        b"%b %b HTTP/1.1\r\nHost: %b\r\n%b" % (method, target, host, joined(passed, options)),
         host,
         request_id if request_id is not None and REQUEST_ID.fullmatch(request_id) else None,
         size,

@@ -67,7 +67,9 @@ class RequestReader:
             except HttpParserError as error:
                 self._refuse(error)
             data = b""
-        self._check_sizes()
+        newest = self._newest
+        if self._head_bytes > self._max_line or (newest is not None and newest.chunked):
+            self._check_sizes()
 
     def _refuse(self, error: HttpParserError) -> None:
         if self.refusal is not None or self._is_after_last():

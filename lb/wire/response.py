@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal, NamedTuple
 
-from lb.wire.fields import HOP_BY_HOP, Fields, connection_options, lines
+from lb.wire.fields import HOP_BY_HOP, Fields, connection_options, joined
 
 # how the end of a body is known
 Framing = Literal["none", "length", "chunked", "close"]
@@ -18,6 +18,7 @@ _STATUS_LINES = {
 
 # The balancer gives these itself, or they belong to one connection.
 _OURS = HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_NO_OPTIONS: frozenset[bytes] = frozenset()
 
 
 class BadResponse(Exception):
@@ -46,12 +47,12 @@ def vet(status: int, fields: Fields, version: str, *, to_head: bool) -> Response
     """
     length: bytes | None = None
     encoding: bytes | None = None
-    options: frozenset[bytes] = frozenset()
-    passed: Fields = []
+    options = _NO_OPTIONS
+    passed: list[bytes] = []
     for name, value in fields:
         lower = name.lower()
         if lower not in _OURS:
-            passed.append((name, value))
+            passed += (name, b": ", value, b"\r\n")
         elif lower == b"content-length":
             length = value.strip(b" \t")
         elif lower == b"transfer-encoding":
@@ -74,7 +75,7 @@ def vet(status: int, fields: Fields, version: str, *, to_head: bool) -> Response
         framing = "length"
     return ResponseHead(
         status,
-        _STATUS_LINES[status] + lines(passed, options),
+        _STATUS_LINES[status] + joined(passed, options),
         framing,
         None if status == 204 else size,
         framing != "close"
@@ -85,8 +86,8 @@ def vet(status: int, fields: Fields, version: str, *, to_head: bool) -> Response
 
 def interim(status: int, fields: Fields) -> bytes:
     """Return an interim response (1xx) as it is passed on."""
-    passed = [field for field in fields if field[0].lower() not in _OURS]
-    return _STATUS_LINES[status] + lines(passed) + b"\r\n"
+    passed = [b"%b: %b\r\n" % field for field in fields if field[0].lower() not in _OURS]
+    return _STATUS_LINES[status] + b"".join(passed) + b"\r\n"
 
 
 class Begun(NamedTuple):
