@@ -5,7 +5,7 @@ Load the tables first, into a running Millrace:
     pip install tpchgen-cli && tpchgen-cli parquet -s 0.1 --output-dir tpch
     for table in lineitem orders customer part partsupp supplier nation region; do
         .venv/bin/millrace load tpch/$table.parquet --table $table; done
-    .venv/bin/python bench/tpch.py --database-url 'postgresql://…'
+    .venv/bin/python bench/tpch/compare.py --database-url 'postgresql://…'
 
 `make up` prints the database's URL.  Start it with MILLRACE_RATE_LIMIT=off.
 """
@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-QUERIES = Path(__file__).with_suffix(".sql")
+QUERIES = Path(__file__).with_name("queries.sql")
 NULL = "\x02"
 CELL, ROW = "\x1f", "\x1e"
 

@@ -1,5 +1,5 @@
 -- Queries over TPC-H tables: filters, groups, joins, HAVING, top-k, DISTINCT, NULLs, empty results,
--- numerics.  One query a paragraph; bench/tpch.py runs each through Millrace and through psql.
+-- numerics.  One query a paragraph; bench/tpch/compare.py runs each through Millrace and through psql.
 
 SELECT l_returnflag, l_linestatus, sum(l_quantity) AS sum_qty, sum(l_extendedprice) AS sum_base,
   sum(l_extendedprice * (1 - l_discount)) AS sum_disc,
