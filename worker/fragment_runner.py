@@ -2,20 +2,22 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 import psycopg
 import structlog
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from db.database import Database
+from db.pool import Connection, Row
+from db.sqlstate import is_infrastructure
 from query.fragment import ColumnType, Fragment, Partial
 from tasks.errors import TaskFailed
 from tasks.lease import Lease
 from worker.failures import OutOfTime, PartialTooLarge, SnapshotGone, fragment_error
 
-FIRST_ROWS = 1_000  # most partials have fewer: those cost one round trip
-NEXT_ROWS = 10_000
+BATCH_ROWS = 1_000
 CANCEL_TIMEOUT_S = 1.0
 
 _SNAPSHOT = re.compile(r"[0-9A-Fa-f-]+")
@@ -25,8 +27,8 @@ _log = structlog.get_logger(__name__)
 class FragmentRunner:
     """The handler of the query lane's tasks.
 
-    The result comes through a cursor, in bounded batches: a fragment whose result is above its
-    limits is found out before the worker's memory is full.
+    The result comes in bounded batches: a fragment whose result is above its limits is found out
+    before the worker's memory is full.
     """
 
     def __init__(self, database: Database) -> None:
@@ -51,59 +53,63 @@ class FragmentRunner:
                     connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
             with lease.cancelling(cancel):
-                batches = _batches(connection, fragment, lease)
-                cursor = next(batches)
-                rows = cursor.fetchall()
-                columns = _columns(cursor)
-                size = _size(rows)
-                _check(fragment, len(rows), size)
-                for cursor in batches:
-                    more = cursor.fetchall()
-                    size += _size(more)
-                    rows += more
-                    _check(fragment, len(rows), size)
-        data = [list(column) for column in zip(*rows, strict=True)] if rows else []
-        return Partial(columns, data or [[] for _ in columns], len(rows))
+                _begin(connection, fragment.snapshot, lease)
+                return _run(connection, fragment)
 
 
-def _batches(
-    connection: psycopg.Connection[tuple[str | None, ...]], fragment: Fragment, lease: Lease
-) -> Iterator[psycopg.Cursor[tuple[str | None, ...]]]:
-    """Yield a cursor for each batch of rows; at least one, the first in one round trip."""
-    if not _SNAPSHOT.fullmatch(fragment.snapshot):
-        raise SnapshotGone(f"not a snapshot: {fragment.snapshot!r}")
+def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:
+    """Start a transaction at the snapshot, in one round trip: these texts are all ours."""
+    if not _SNAPSHOT.fullmatch(snapshot):
+        raise SnapshotGone(f"not a snapshot: {snapshot!r}")
     timeout_ms = max(1, int(_remaining_s(lease) * 1000))
-    snapshot: psycopg.Cursor[Any] | None = None
-    first_rows = min(FIRST_ROWS, fragment.max_rows + 1)
-    try:
-        with connection.pipeline():
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            snapshot = connection.execute(f"SET TRANSACTION SNAPSHOT '{fragment.snapshot}'")
+    result = connection.pgconn.exec_(
+        (
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+            f"SET TRANSACTION SNAPSHOT '{snapshot}'; "
             # bounds waiting for locks, too
-            connection.execute(f"SET LOCAL statement_timeout = {timeout_ms}")
-            # all rows are wanted, so the cheapest plan for all, not for the first tenth
-            connection.execute("SET LOCAL cursor_tuple_fraction = 1.0")
-            connection.execute(
-                f"DECLARE partial NO SCROLL CURSOR FOR {fragment.sql}", fragment.params
-            )
-            cursor = connection.execute(f"FETCH {first_rows} FROM partial")
-    except psycopg.Error as error:
-        if error.sqlstate is not None and snapshot is not None and snapshot.statusmessage is None:
-            raise SnapshotGone(error.diag.message_primary or str(error)) from error
-        raise
-    wanted = first_rows
-    while True:
-        fetched = cursor.rowcount
-        yield cursor
-        if fetched < wanted:
-            return
-        _remaining_s(lease)
-        wanted = NEXT_ROWS
-        cursor = connection.execute(f"FETCH {wanted} FROM partial")
+            f"SET LOCAL statement_timeout = {timeout_ms}; "
+            # the fragments are what runs in parallel; more processes each would only queue up
+            "SET LOCAL max_parallel_workers_per_gather = 0"
+        ).encode()
+    )
+    if result.status != ExecStatus.COMMAND_OK:
+        error = psycopg.errors.error_from_result(result)
+        if error.sqlstate is None or is_infrastructure(error.sqlstate):
+            raise error
+        raise SnapshotGone(error.diag.message_primary or str(error)) from error
 
 
-def _columns(cursor: psycopg.Cursor[Any]) -> tuple[ColumnType, ...]:
-    result = cursor.pgresult
+def _run(connection: Connection, fragment: Fragment) -> Partial:
+    cursor = connection.cursor()
+    stream = cursor.stream(fragment.sql.encode(), fragment.params, size=BATCH_ROWS)
+    rows: list[Row] = []
+    columns: tuple[ColumnType, ...] = ()
+    size = 0
+    for row in stream:
+        if not columns:
+            columns = _columns(cursor.pgresult)
+        rows.append(row)
+        if len(rows) % BATCH_ROWS == 0:
+            size += _size(rows[-BATCH_ROWS:])
+            _check(fragment, len(rows), size)
+    _check(fragment, len(rows), size + _size(rows[len(rows) // BATCH_ROWS * BATCH_ROWS :]))
+    if not rows:  # then no result has come that would tell the columns
+        columns = _described(connection, fragment.sql)
+    data = [list(column) for column in zip(*rows, strict=True)] if rows else []
+    return Partial(columns, data or [[] for _ in columns], len(rows))
+
+
+def _described(connection: Connection, sql: str) -> tuple[ColumnType, ...]:
+    for result in (
+        connection.pgconn.prepare(b"", sql.encode()),
+        connection.pgconn.describe_prepared(b""),
+    ):
+        if result.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
+    return _columns(result)
+
+
+def _columns(result: PGresult | None) -> tuple[ColumnType, ...]:
     if result is None:
         return ()
     return tuple(
@@ -112,7 +118,7 @@ def _columns(cursor: psycopg.Cursor[Any]) -> tuple[ColumnType, ...]:
     )
 
 
-def _size(rows: list[tuple[str | None, ...]]) -> int:
+def _size(rows: Sequence[Row]) -> int:
     """Return the characters of all values: for most data the bytes, and quick to count."""
     return sum(sum(map(len, filter(None, row))) for row in rows)
 
