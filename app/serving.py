@@ -82,14 +82,29 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         kept = super().handle(conn)
         if kept is False:
             see_off(conn.sock)
+            # gunicorn would close it again, fail, and count it as ended twice: a worker that
+            # believes that it has no connections ends in the middle of its last requests
+            conn.close = _leave_closed
         return kept
 
     def run(self) -> None:
-        """Serve until stopped; then end what the application has running."""
+        """Serve until stopped; then end what the application has running.
+
+        Requests that are being worked on need their connections to PostgreSQL to the end.
+        gunicorn waits for connections, and does not see a request that a thread has just taken:
+        one that met a closed pool would be answered with 503, which no balancer tries again.
+        """
         try:
             super().run()
-        finally:
+        except SystemExit:  # a quick end was asked for
             close(self.services)
+            raise
+        self.tpool.shutdown(wait=True)
+        close(self.services)
+
+
+def _leave_closed(graceful: bool = False) -> None:
+    """Do nothing: the connection is closed already."""
 
 
 def see_off(sock: socket.socket) -> None:

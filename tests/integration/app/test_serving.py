@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -92,6 +93,26 @@ def test_a_request_that_runs_when_sigterm_comes_is_finished(
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert replica.stop() == 0
+
+
+def test_a_replica_that_lost_its_parent_goes_on_with_the_connections_it_has(
+    start: Start, environment: dict[str, str]
+) -> None:
+    replica = start(**environment)
+    for _ in range(5):  # connections that end, as health checks are
+        replica.http.get("/health/live", headers={"Connection": "close"})
+    kept = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=30)
+    try:
+        body = json.dumps({"sql": "SELECT pg_sleep(0.01)"})
+        for number in range(20):
+            if number == 2:
+                os.kill(replica.process.pid, signal.SIGKILL)
+            kept.request("POST", "/v1/query", body, {"Content-Type": "application/json"})
+            answer = kept.getresponse()
+            assert (answer.status, number) == (200, number), answer.read()
+            answer.read()
+    finally:
+        kept.close()
 
 
 def listens(port: int) -> bool:
