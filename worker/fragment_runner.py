@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import psycopg
 import structlog
 from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGresult
 
 from db.database import Database
+from db.describe import ResultColumn, columns_of, describe
 from db.pool import Connection, Row
 from db.sqlstate import is_infrastructure
 from query.fragment import ColumnType, Fragment, Partial
@@ -87,35 +87,20 @@ def _run(connection: Connection, fragment: Fragment) -> Partial:
     size = 0
     for row in stream:
         if not columns:
-            columns = _columns(cursor.pgresult)
+            columns = _column_types(columns_of(cursor.pgresult))
         rows.append(row)
         if len(rows) % BATCH_ROWS == 0:
             size += _size(rows[-BATCH_ROWS:])
             _check(fragment, len(rows), size)
     _check(fragment, len(rows), size + _size(rows[len(rows) // BATCH_ROWS * BATCH_ROWS :]))
     if not rows:  # then no result has come that would tell the columns
-        columns = _described(connection, fragment.sql)
+        columns = _column_types(describe(connection, fragment.sql).columns)
     data = [list(column) for column in zip(*rows, strict=True)] if rows else []
     return Partial(columns, data or [[] for _ in columns], len(rows))
 
 
-def _described(connection: Connection, sql: str) -> tuple[ColumnType, ...]:
-    for result in (
-        connection.pgconn.prepare(b"", sql.encode()),
-        connection.pgconn.describe_prepared(b""),
-    ):
-        if result.status != ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(result)
-    return _columns(result)
-
-
-def _columns(result: PGresult | None) -> tuple[ColumnType, ...]:
-    if result is None:
-        return ()
-    return tuple(
-        ColumnType(result.ftype(i), result.fmod(i), (result.fname(i) or b"").decode())
-        for i in range(result.nfields)
-    )
+def _column_types(columns: Sequence[ResultColumn]) -> tuple[ColumnType, ...]:
+    return tuple(ColumnType(*column) for column in columns)
 
 
 def _size(rows: Sequence[Row]) -> int:

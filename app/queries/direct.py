@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from db.pool import Row
 from query.fragment import ColumnType
-
-Row = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from app.queries.errors import DeadlinePassed
+from db.describe import ResultColumn, columns_of, describe
+from db.pool import Connection, Row
 from query.fragment import ColumnType
 
-Connection = psycopg.Connection[tuple[str | None, ...]]
-Row = tuple[str | None, ...]
 CHUNK_ROWS = 500
 
 
@@ -45,13 +45,12 @@ class Rows:
                     self.columns = self._described()
                 yield row
             if not self.columns:  # without rows, no result has come that tells the columns
-                self.columns = describe(self._connection, self._sql).columns
+                self.columns = _column_types(describe(self._connection, self._sql).columns)
         finally:
             stream.close()  # type: ignore[attr-defined] # a generator
 
     def _described(self) -> tuple[ColumnType, ...]:
-        result = self._cursor.pgresult
-        return () if result is None else _columns(result)
+        return _column_types(columns_of(self._cursor.pgresult))
 
 
 class ReadTransaction:
@@ -112,7 +111,8 @@ class ReadTransaction:
 
     def describe(self, sql: str) -> Described:
         """Let PostgreSQL parse one statement, and tell its columns and parameters."""
-        return describe(self._connection, sql)
+        columns, parameters = describe(self._connection, sql)
+        return Described(_column_types(columns), parameters)
 
     def _simple(self, sql: str) -> psycopg.pq.abc.PGresult:
         result = self._connection.pgconn.exec_(sql.encode())
@@ -121,20 +121,5 @@ class ReadTransaction:
         return result
 
 
-def describe(connection: Connection, sql: str) -> Described:
-    """Let PostgreSQL parse one statement, and tell its columns and parameters; run nothing."""
-    pgconn = connection.pgconn
-    parsed = pgconn.prepare(b"", sql.encode())
-    if parsed.status != ExecStatus.COMMAND_OK:
-        raise psycopg.errors.error_from_result(parsed)
-    result = pgconn.describe_prepared(b"")
-    if result.status != ExecStatus.COMMAND_OK:
-        raise psycopg.errors.error_from_result(result)
-    return Described(_columns(result), tuple(result.param_type(i) for i in range(result.nparams)))
-
-
-def _columns(result: psycopg.pq.abc.PGresult) -> tuple[ColumnType, ...]:
-    return tuple(
-        ColumnType(result.ftype(i), result.fmod(i), (result.fname(i) or b"").decode())
-        for i in range(result.nfields)
-    )
+def _column_types(columns: Sequence[ResultColumn]) -> tuple[ColumnType, ...]:
+    return tuple(ColumnType(*column) for column in columns)
