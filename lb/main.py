@@ -25,6 +25,7 @@ from lb.backend.checker import Checker
 from lb.backend.health import HealthPolicy
 from lb.backend.resolver import Resolver
 from lb.client.connection import ClientConnection
+from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.errors import StartFailed
 from lb.limiter.limiter import Limiter
@@ -74,6 +75,9 @@ class Balancer:
         self.proxy = Proxy(
             settings,
             backends=backends,
+            client_addresses=ClientAddresses(
+                settings.trusted_networks, ipv6_prefix=settings.rate_limit_ipv6_prefix
+            ),
             limiter=None
             if rate is None
             else Limiter(rate, max_clients=settings.rate_limit_max_clients, now=clock()),

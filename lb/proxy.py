@@ -6,6 +6,7 @@ from typing import Protocol
 from lb.access_log import AccessLog
 from lb.backend.backends import Backends
 from lb.backend.health import HealthPolicy
+from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.limiter.limiter import Limiter
 from lb.retry import RetryBudget, RetryPolicy
@@ -40,6 +41,7 @@ class Proxy:
         settings: BalancerSettings,
         *,
         backends: Backends,
+        client_addresses: ClientAddresses,
         limiter: Limiter | None,
         health_policy: HealthPolicy,
         retry_policy: RetryPolicy,
@@ -51,6 +53,7 @@ class Proxy:
     ) -> None:
         self.settings = settings
         self.backends = backends
+        self.client_addresses = client_addresses
         self.limiter = limiter
         self.health_policy = health_policy
         self.retry_policy = retry_policy

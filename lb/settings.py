@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lb.backend.source import Address, Source, parse_address, parse_sources
+from lb.client_address import Network, parse_networks
 from lb.pick import Strategy
 
 
@@ -29,6 +30,11 @@ def _limit(text: str) -> str:
 def _paths(text: str) -> str:
     if not all(path.strip().startswith("/") for path in text.split(",") if path.strip()):
         raise ValueError("give paths that begin with /, separated by commas")
+    return text
+
+
+def _networks(text: str) -> str:
+    parse_networks(text)
     return text
 
 
@@ -90,6 +96,8 @@ class BalancerSettings(BaseSettings):
         Literal["json", "console"], Field(validation_alias="MILLRACE_LOG_FORMAT")
     ] = "json"
 
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
+
     @model_validator(mode="after")
     def _head_holds_the_line(self) -> Self:
         if self.max_request_line_bytes > self.max_header_bytes:
@@ -118,6 +126,11 @@ class BalancerSettings(BaseSettings):
         """Paths to which a POST may be sent twice."""
         paths = (path.strip() for path in self.retry_safe_paths.split(","))
         return frozenset(path.encode() for path in paths if path)
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Whose word about a client's address is believed."""
+        return parse_networks(self.trusted_proxies)
 
     @property
     def rate(self) -> limits.RateLimitItem | None:

@@ -5,9 +5,10 @@ from typing import cast
 
 from lb.client.exchange import Exchange
 from lb.client.pause import Pause
-from lb.limiter.client_key import client_key
+from lb.client_address import canonical
 from lb.proxy import Proxy
 from lb.wire.problem import Problem, serialise
+from lb.wire.request import Request
 from lb.wire.request_reader import RequestReader
 
 # One read may hold ten thousand tiny requests; in slices, they wait as bytes and not as objects.
@@ -21,14 +22,18 @@ _LINGER_S = 2.0
 
 
 class ClientConnection(asyncio.Protocol):
-    """Pipelined requests are answered in order: the next starts when the one before is over."""
+    """Pipelined requests are answered in order: the next starts when the one before is over.
+
+    `peer`: the address that a PROXY protocol header told; else it is the socket's.
+    """
 
     __slots__ = (
-        "_advancing", "_deadline", "_exchange", "_head_began", "_lingering", "_pauses", "_proxy",
-        "_reader", "_stash", "_transport", "address", "forwarding", "is_stalled", "key",
+        "_advancing", "_deadline", "_exchange", "_head_began", "_lingering", "_pauses", "_peer",
+        "_proxy", "_reader", "_scheme", "_stash", "_transport", "address", "forwarding",
+        "is_stalled", "is_trusted", "key",
     )  # fmt: skip
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, peer: str = "") -> None:
         settings = proxy.settings
         self._proxy = proxy
         self._reader = RequestReader(
@@ -44,10 +49,13 @@ class ClientConnection(asyncio.Protocol):
         self._head_began = False
         self._lingering = False
         self._deadline = proxy.now + settings.client_idle_timeout_s
+        self._peer = peer
+        self._scheme = b"http"
         self.address = ""
         self.key = ""
         self.forwarding = b""
         self.is_stalled = False
+        self.is_trusted = False
 
     # ---- for the exchange
 
@@ -55,6 +63,14 @@ class ClientConnection(asyncio.Protocol):
         """Send a part of an answer."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    def identify(self, request: Request) -> None:
+        """Be the client whom this trusted proxy's request comes from, until its next request."""
+        self.address, self.key, self.forwarding, host = self._proxy.client_addresses.forwarded(
+            self._peer, self._scheme, request.claims
+        )
+        if host is not None:
+            request.host = host
 
     def exchange_over(self, *, close: bool) -> None:
         """Go on with the next request, or end the connection."""
@@ -127,14 +143,15 @@ class ClientConnection(asyncio.Protocol):
         """Take the transport; refuse when there are too many."""
         self._transport = cast("asyncio.Transport", transport)
         proxy = self._proxy
-        # A client that was gone before it was accepted has no address any more.
-        peer = transport.get_extra_info("peername")
-        self.address = str(peer[0]) if peer else "::"
-        self.key = client_key(self.address, proxy.settings.rate_limit_ipv6_prefix)
-        self.forwarding = (
-            b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: "
-            % self.address.encode()
-        )
+        if not self._peer:
+            # A client that was gone before it was accepted has no address any more.
+            peer = transport.get_extra_info("peername")
+            self._peer = canonical(str(peer[0])) if peer else "::"
+        if transport.get_extra_info("sslcontext") is not None:
+            self._scheme = b"https"
+        addresses = proxy.client_addresses
+        self.is_trusted = addresses.trusts(self._peer)
+        self.address, self.key, self.forwarding, _ = addresses.direct(self._peer, self._scheme)
         if len(proxy.clients) >= proxy.settings.max_client_connections:
             proxy.counters.connections_refused += 1
             self._refuse(

@@ -64,6 +64,8 @@ class Exchange:
         """Count the request, and send it on as soon as may be."""
         proxy = self._proxy
         proxy.counters.active += 1
+        if self._client.is_trusted:
+            self._client.identify(self.request)
         if proxy.limiter is not None:
             verdict = proxy.limiter.check(self._client.key, self.request.target, self._started)
             if verdict is not None:

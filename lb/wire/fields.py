@@ -13,8 +13,8 @@ HOP_BY_HOP = frozenset(
     )
 )  # fmt: skip
 
-# What a client says here about itself or the way so far is not to be believed: peers are not
-# trusted proxies, and replicas trust us.
+# What a client says here about itself or the way so far is not to be believed, unless it is a
+# trusted proxy: replicas trust us.
 CLAIMS = frozenset(
     (
         b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port",
@@ -22,6 +22,9 @@ CLAIMS = frozenset(
         b"x-forwarded-server", b"x-forwarded-ssl", b"x-real-ip",
     )
 )  # fmt: skip
+
+# Those that are extended for a trusted proxy; the others say less, or the same in other words.
+FORWARDING = frozenset((b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 
 # what Connection says when it names no field
 _USUAL_OPTIONS = frozenset((b"keep-alive", b"close", b""))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from lb.wire.fields import (
     CLAIMS,
+    FORWARDING,
     HOP_BY_HOP,
     REQUEST_ID,
     Fields,
@@ -13,7 +14,7 @@ from lb.wire.fields import (
 )
 from lb.wire.problem import Problem, bad_request
 
-_HOST, _LENGTH, _ENCODING, _CONNECTION, _EXPECT, _ID, _DROP = range(7)
+_HOST, _LENGTH, _ENCODING, _CONNECTION, _EXPECT, _ID, _API_KEY, _CLAIM, _DROP = range(9)
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 
@@ -24,7 +25,10 @@ _MEANING = {
     b"connection": _CONNECTION,
     b"expect": _EXPECT,
     b"x-request-id": _ID,
-} | dict.fromkeys(HOP_BY_HOP - {b"connection", b"transfer-encoding"} | CLAIMS, _DROP)
+    b"x-api-key": _API_KEY,
+    **dict.fromkeys(HOP_BY_HOP - {b"connection", b"transfer-encoding"} | CLAIMS, _DROP),
+    **dict.fromkeys(FORWARDING, _CLAIM),
+}
 
 
 @dataclass(slots=True)
@@ -32,7 +36,8 @@ class Request:
     """A request whose head is vetted; its body arrives in `parts`.
 
     `head` is the request line and the end-to-end fields without the framing, the forwarding
-    fields and the empty line.  `content_length` is None for no body or a chunked one.
+    fields and the empty line.  `content_length` is None for no body or a chunked one.  `claims`
+    are the X-Forwarded fields by their name in lower case, for whoever trusts the sender.
     """
 
     method: bytes
@@ -45,6 +50,8 @@ class Request:
     keep_alive: bool
     expects_continue: bool
     http_1_0: bool
+    api_key: bytes | None = None
+    claims: dict[bytes, bytes] | None = None
     parts: list[bytes] = field(default_factory=list)
     received: int = 0
     complete: bool = False
@@ -84,7 +91,8 @@ def vet(method: bytes, target: bytes, fields: Fields, version: str, max_body: in
     no number, and Content-Length beside Transfer-Encoding.
     """
     _check_line(method, version)
-    found: list[bytes | None] = [None] * 6
+    found: list[bytes | None] = [None] * 7
+    claims: dict[bytes, bytes] | None = None
     passed: list[bytes] = []
     for name, value in fields:
         lower = name.lower()
@@ -94,9 +102,15 @@ def vet(method: bytes, target: bytes, fields: Fields, version: str, max_body: in
             # for X-Real-IP.  Dropped, as nginx does.
             if b"_" not in lower:
                 passed += (name, b": ", value.strip(b" \t"), b"\r\n")
-        elif meaning != _DROP:
+        elif meaning < _API_KEY:
             found[meaning] = _joined(meaning, found[meaning], value.strip(b" \t"))
-    host, length, encoding, connection, expect, request_id = found
+        elif meaning == _CLAIM:
+            claims = claims or {}
+            claims[lower] = _joined(meaning, claims.get(lower), value.strip(b" \t"))
+        elif meaning == _API_KEY:
+            found[meaning] = _joined(meaning, found[meaning], value.strip(b" \t"))
+            passed += (name, b": ", value.strip(b" \t"), b"\r\n")
+    host, length, encoding, connection, expect, request_id, api_key = found
     target, host = _authority(method, target, host)
     options = _NO_OPTIONS if connection is None else connection_options(connection)
     http_1_0 = version == "1.0"
@@ -121,6 +135,8 @@ def vet(method: bytes, target: bytes, fields: Fields, version: str, max_body: in
         b"close" not in options and (not http_1_0 or b"keep-alive" in options),
         expect is not None and not http_1_0,
         http_1_0,
+        api_key,
+        claims,
     )
 
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lb.limiter.client_key import client_key
 from lb.limiter.limiter import Limiter, is_limited
 from lb.limiter.window_log import WindowLog
 
@@ -87,16 +86,3 @@ def test_the_fields_tell_what_is_left_and_when_more_is_given() -> None:
     other = limiter.check("b", b"/v1/query", 23.0)
     assert other is not None
     assert other.problem is None
-
-
-@pytest.mark.parametrize(
-    ("address", "key"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-    ],
-)
-def test_an_ipv6_client_is_its_network(address: str, key: str) -> None:
-    assert client_key(address, 64) == key
