@@ -20,10 +20,11 @@ from lb.admin.metrics import registry
 from lb.admin.routes import Answer, Routes
 from lb.admin.status import status
 from lb.backend.backend import Backend
-from lb.backend.backends import Backends, Change
+from lb.backend.backends import Backends, BackendsPolicy, Change
 from lb.backend.checker import Checker
 from lb.backend.health import HealthPolicy
 from lb.backend.resolver import Resolver
+from lb.backend.wait_queue import WaitQueue
 from lb.client.connection import ClientConnection
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
@@ -52,24 +53,39 @@ class Balancer:
     def __init__(self, settings: BalancerSettings) -> None:
         self._settings = settings
         self._log = structlog.get_logger("lb")
+        clock = time.monotonic
         health_policy = HealthPolicy(
-            settings.check_rise, settings.check_fall, settings.max_connection_failures
+            settings.check_rise,
+            settings.check_fall,
+            settings.max_connection_failures,
+            settings.eject_s,
+            settings.eject_max_s,
         )
         self._checker = Checker(
             health_policy,
             interval_s=settings.check_interval_s,
             timeout_s=settings.check_timeout_s,
+            clock=clock,
             now_text=_now_text,
+            random=random.random,
+            on_silent=self._backend_silent,
         )
         backends = Backends(
             settings.strategy,
-            max_connections=settings.max_backend_connections,
+            BackendsPolicy(
+                max_connections=settings.max_backend_connections,
+                max_idle=settings.max_idle_per_backend,
+                slow_start_s=settings.slow_start_s,
+                panic_ratio=settings.panic_ratio,
+            ),
+            WaitQueue(length=settings.queue_length, timeout_s=settings.queue_timeout_s),
             on_change=self._backend_changed,
+            clock=clock,
+            random=random.random,
         )
         self._resolver = Resolver(
             settings.sources, backends, interval_s=settings.resolve_interval_s
         )
-        clock = time.monotonic
         rate = settings.rate
         self._access_log = AccessLog(settings.access_log, sys.stdout.buffer, now_text=_now_text)
         self.proxy = Proxy(
@@ -162,6 +178,9 @@ class Balancer:
 
     def _admin_connection(self) -> AdminConnection:
         return AdminConnection(self._routes, self.proxy.next_request_id, self._admin_connections)
+
+    def _backend_silent(self, backend: Backend) -> None:
+        self.proxy.backend_silent(backend)
 
     def _backend_changed(self, backend: Backend, change: Change) -> None:
         if change == "added":

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lb.access_log import AccessLog
+from lb.backend.backend import Backend
 from lb.backend.backends import Backends
 from lb.backend.health import HealthPolicy
 from lb.client_address import ClientAddresses
@@ -22,6 +23,9 @@ class Client(Protocol):
 
     def check(self, now: float) -> None:
         """End what has taken too long."""
+
+    def backend_silent(self, backend: Backend) -> None:
+        """Try elsewhere, if the request waits for `backend` and may be repeated."""
 
     def drain(self) -> None:
         """Close if idle; else the answer in flight will be the last."""
@@ -72,9 +76,19 @@ class Proxy:
         for client in tuple(self.clients):
             client.check(now)
         self.backends.close_idle(now - self.settings.backend_idle_timeout_s)
+        self.backends.sweep(now)
         if self.limiter is not None:
             self.limiter.sweep(now)
         self.access_log.flush()
+
+    def backend_silent(self, backend: Backend) -> None:
+        """Send again elsewhere what waits for a backend that answers nothing any more.
+
+        Not when too many are silent: then all of it would go in circles.
+        """
+        if self.backends.ready and not self.backends.panicking:
+            for client in tuple(self.clients):
+                client.backend_silent(backend)
 
     def drain(self) -> None:
         """Let each client's answer in flight be its last, and close the idle ones."""

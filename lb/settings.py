@@ -96,6 +96,14 @@ class BalancerSettings(BaseSettings):
         Literal["json", "console"], Field(validation_alias="MILLRACE_LOG_FORMAT")
     ] = "json"
 
+    slow_start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    eject_s: Seconds = 1.0
+    eject_max_s: Seconds = 60.0
+    panic_ratio: Annotated[float, Field(ge=0, le=1)] = 0.3
+    queue_length: Annotated[int, Field(ge=0)] = 1024
+    queue_timeout_s: Seconds = 5.0
+    max_idle_per_backend: Annotated[int, Field(ge=0)] = 128
+
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
 
     @model_validator(mode="after")

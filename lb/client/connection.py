@@ -3,6 +3,7 @@
 import asyncio
 from typing import cast
 
+from lb.backend.backend import Backend
 from lb.client.exchange import Exchange
 from lb.client.pause import Pause
 from lb.client_address import canonical
@@ -103,6 +104,11 @@ class ClientConnection(asyncio.Protocol):
                 transport.resume_reading()
 
     # ---- for the drain and the sweep
+
+    def backend_silent(self, backend: Backend) -> None:
+        """Tell the request, if there is one."""
+        if self._exchange is not None:
+            self._exchange.backend_silent(backend)
 
     @property
     def is_busy(self) -> bool:

@@ -4,9 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lb.backend.backend import Backend
-from lb.backend.connection import BackendConnection, open_connection
-from lb.backend.health import after_answer, after_connection_failure
-from lb.client.failures import backend_failed, backend_silent, body_stalled, no_backend
+from lb.backend.connection import BackendConnection
+from lb.client import failures
 from lb.client.pause import Pause
 from lb.proxy import Proxy
 from lb.retry import Failure
@@ -31,8 +30,8 @@ class Exchange:
     __slots__ = (
         "_attempt_started", "_backend", "_chunked", "_client", "_close", "_connecting",
         "_connection", "_deadline", "_fields", "_in_budget", "_over", "_proxy", "_replayable",
-        "_request_id", "_retries", "_sending_paused", "_sent", "_started", "_status", "_tried",
-        "_wire", "request",
+        "_request_id", "_retries", "_sending_paused", "_sent", "_started", "_status", "_wire",
+        "request", "tried",
     )  # fmt: skip
 
     def __init__(self, proxy: Proxy, client: "ClientConnection", request: Request) -> None:
@@ -48,7 +47,7 @@ class Exchange:
         self._wire: bytes | None = None
         self._replayable = False
         self._sending_paused = False
-        self._tried: list[Backend] = []
+        self.tried: list[Backend] = []
         self._retries = 0
         self._in_budget = False
         self._fields = b""
@@ -126,11 +125,11 @@ class Exchange:
         if self._client.is_stalled or self._status:
             self._client.abort()
         elif not self.request.complete and not self._sending_paused:
-            self.fail(body_stalled(settings.body_idle_timeout_s))
+            self.fail(failures.body_stalled(settings.body_idle_timeout_s))
         else:
             if self._backend is not None:
                 self._backend.failures += 1
-            self.fail(backend_silent(settings.first_byte_timeout_s))
+            self.fail(failures.backend_silent(settings.first_byte_timeout_s))
 
     def fail(self, problem: Problem) -> None:
         """Answer with a problem; when the answer has begun, break it off instead."""
@@ -153,6 +152,31 @@ class Exchange:
         )
         self._settle(backend)
         self._client.exchange_over(close=close)
+
+    # ---- for the backends
+
+    def engage(self, backend: Backend) -> None:
+        """Begin an attempt at `backend`."""
+        self._backend = backend
+        backend.active += 1
+        # A retry takes a new connection: kept ones may all have ended in the same moment.
+        connection = None if self._retries else backend.take_idle()
+        if connection is not None:
+            self._send(connection)
+        else:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect(backend))
+
+    def waited_too_long(self) -> None:
+        """Answer that no backend had room in time."""
+        self.fail(failures.backends_busy(self._proxy.settings.queue_timeout_s))
+
+    def backend_silent(self, backend: Backend) -> None:
+        """Try elsewhere, if possible, when this waits for `backend`, which answers no checks."""
+        connection = self._connection
+        if self._backend is backend and not (connection is not None and connection.heard):
+            failure: Failure = "connect" if connection is None else "silent"
+            if self._may_retry(failure):
+                self._attempt_failed(failure, "a replica is silent", is_fault=False)
 
     # ---- for the backend's connection
 
@@ -197,7 +221,9 @@ class Exchange:
         """Tell the client that the backend spoke no HTTP."""
         if self._backend is not None:
             self._backend.failures += 1
-        self.fail(backend_failed(f"a replica's answer is not valid: {reason}", may_repeat=False))
+        self.fail(
+            failures.backend_failed(f"a replica's answer is not valid: {reason}", may_repeat=False)
+        )
 
     def backend_closed(self) -> None:
         """End the answer, try again elsewhere, or tell the client."""
@@ -211,7 +237,7 @@ class Exchange:
             self._finish(reuse=False)
         elif connection.heard:
             backend.failures += 1
-            self.fail(backend_failed("a replica broke off its answer", may_repeat=False))
+            self.fail(failures.backend_failed("a replica broke off its answer", may_repeat=False))
         else:
             # That a kept connection has ended is no fault: the backend may close idle ones.
             self._attempt_failed(
@@ -242,41 +268,27 @@ class Exchange:
 
     def _dispatch(self) -> None:
         """Begin an attempt at a backend."""
-        backend = self._proxy.backends.pick(self._tried)
-        if backend is None:
-            self.fail(no_backend(self._proxy.settings.check_interval_s))
-            return
-        self._backend = backend
-        backend.active += 1
-        # A retry takes a new connection: kept ones may all have ended in the same moment.
-        connection = None if self._retries else backend.take_idle()
-        if connection is not None:
-            self._send(connection)
-        else:
-            self._connecting = asyncio.get_running_loop().create_task(self._connect(backend))
+        backends = self._proxy.backends
+        backend = backends.pick(self.tried)
+        if backend is not None:
+            self.engage(backend)
+        elif not backends.in_use:
+            self.fail(failures.no_backend(self._proxy.settings.check_interval_s))
+        elif not backends.wait(self):
+            self.fail(failures.backends_busy(self._proxy.settings.queue_timeout_s))
 
     async def _connect(self, backend: Backend) -> None:
         settings = self._proxy.settings
         try:
-            connection = await open_connection(
-                backend.host,
-                backend.port,
-                max_head=settings.max_header_bytes,
-                timeout_s=settings.connect_timeout_s,
+            connection = await backend.connect(
+                max_head=settings.max_header_bytes, timeout_s=settings.connect_timeout_s
             )
         except OSError as error:
             self._connecting = None
-            reason = str(error) or f"no connection within {settings.connect_timeout_s:g} s"
-            backend.connect_failures += 1
-            self._attempt_failed("connect", f"a replica cannot be reached: {reason}")
-            return
-        self._connecting = None
-        backend.connections += 1
-        if connection.is_open:
-            self._send(connection)
+            self._attempt_failed("connect", f"a replica cannot be reached: {error}")
         else:
-            backend.discard(connection)
-            self._attempt_failed("connect", "a replica closed a new connection")
+            self._connecting = None
+            self._send(connection)
 
     def _send(self, connection: BackendConnection) -> None:
         self._connection = connection
@@ -296,18 +308,9 @@ class Exchange:
         if backend is not None:
             backend.failures += 1
             if is_fault:
-                backend.set_health(
-                    after_connection_failure(backend.health, reason, proxy.health_policy)
-                )
-            self._tried.append(backend)
-        request = self.request
-        if proxy.retry_policy.allows(
-            failure,
-            method=request.method,
-            target=request.target,
-            replayable=self._replayable,
-            retries=self._retries,
-        ):
+                backend.connection_failed(reason, proxy.health_policy, proxy.clock())
+            self.tried.append(backend)
+        if self._may_retry(failure):
             self._retries += 1
             proxy.counters.retries[failure] += 1
             if self._in_budget:
@@ -315,7 +318,16 @@ class Exchange:
             else:
                 proxy.retry_budget.enter(proxy.counters.active, self._begin_retry)
         else:
-            self.fail(backend_failed(reason, may_repeat=failure == "connect"))
+            self.fail(failures.backend_failed(reason, may_repeat=failure == "connect"))
+
+    def _may_retry(self, failure: Failure) -> bool:
+        return self._proxy.retry_policy.allows(
+            failure,
+            method=self.request.method,
+            target=self.request.target,
+            replayable=self._replayable,
+            retries=self._retries,
+        )
 
     def _begin_retry(self) -> bool:
         if self._over:
@@ -348,7 +360,7 @@ class Exchange:
         if backend is None or connection is None:
             return
         if backend.health.connection_failures:
-            backend.set_health(after_answer(backend.health))
+            backend.answered()
         if reuse and not self._sending_paused:
             if self._client.is_stalled:
                 connection.resume_reading()
@@ -366,6 +378,8 @@ class Exchange:
         proxy = self._proxy
         counters = proxy.counters
         counters.active -= 1
+        if proxy.backends.queue:
+            proxy.backends.request_over(self)
         if self._in_budget:
             proxy.retry_budget.leave(counters.active)
         seconds = proxy.clock() - self._started

@@ -136,6 +136,9 @@ class Running:
             "rate_limit": "off",
             "check_interval_s": 0.05,
             "check_rise": 1,
+            "eject_s": 0.05,
+            "slow_start_s": 0.0,
+            "panic_ratio": 0.0,
             "access_log": "off",
             "drain_timeout_s": 2.0,
         } | settings

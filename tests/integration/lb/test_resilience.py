@@ -171,7 +171,7 @@ def test_connections_beyond_the_cap_are_refused(running: Running) -> None:
 
 
 def test_a_backend_at_its_cap_is_passed_over(running: Running) -> None:
-    running.start(1, max_backend_connections=1)
+    running.start(1, max_backend_connections=1, queue_length=0)
     running.backends[0].answer = lambda number, data: b""
     with running.connect() as first, running.connect() as second:
         first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
