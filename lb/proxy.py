@@ -10,16 +10,16 @@ from lb.backend.health import HealthPolicy
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.limiter.limiter import Limiter
+from lb.records import Records
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings
+
+# what is less is not told
+_NO_TIME_S = 0.001
 
 
 class Client(Protocol):
     """A client's connection, as the drain and the sweep see it."""
-
-    @property
-    def is_busy(self) -> bool:
-        """A request is in flight, or a part of its answer is not sent yet."""
 
     def check(self, now: float) -> None:
         """End what has taken too long."""
@@ -28,7 +28,7 @@ class Client(Protocol):
         """Try elsewhere, if the request waits for `backend` and may be repeated."""
 
     def drain(self) -> None:
-        """Close if idle; else the answer in flight will be the last."""
+        """Let the answer in flight, or to the next request that comes soon, be the last."""
 
     def abort(self) -> None:
         """Close at once."""
@@ -68,7 +68,15 @@ class Proxy:
         self.clock = clock
         self.now = clock()
         self.clients: set[Client] = set()
+        self.records = Records(settings.explain_requests)
+        self._whole_time = _time_budget(settings.request_timeout_s)
         self.draining = False
+
+    def time_budget(self, passed_s: float) -> bytes:
+        """Return the header line that tells a replica how long it may take: what is left."""
+        if passed_s < _NO_TIME_S:
+            return self._whole_time
+        return _time_budget(max(_NO_TIME_S, self.settings.request_timeout_s - passed_s))
 
     def sweep(self) -> None:
         """Do what is due by time: to be called a few times a second."""
@@ -91,7 +99,11 @@ class Proxy:
                 client.backend_silent(backend)
 
     def drain(self) -> None:
-        """Let each client's answer in flight be its last, and close the idle ones."""
+        """Let each client's answer in flight, or its next one, be the last."""
         self.draining = True
         for client in tuple(self.clients):
             client.drain()
+
+
+def _time_budget(seconds: float) -> bytes:
+    return b"X-Millrace-Timeout-S: %.3f\r\n" % seconds

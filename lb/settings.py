@@ -1,9 +1,12 @@
 """The balancer's settings: environment variables, described for operators in docs/balancer.md."""
 
+import ipaddress
+import os
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import limits
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lb.backend.source import Address, Source, parse_address, parse_sources
@@ -88,7 +91,7 @@ class BalancerSettings(BaseSettings):
         "/v1/query,/v1/query/explain,/v1/hash"
     )
 
-    access_log: Literal["off", "errors", "full"] = "errors"
+    access_log: Literal["off", "errors", "sampled", "full"] = "errors"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(validation_alias="MILLRACE_LOG_LEVEL")
     ] = "info"
@@ -104,6 +107,17 @@ class BalancerSettings(BaseSettings):
     queue_timeout_s: Seconds = 5.0
     max_idle_per_backend: Annotated[int, Field(ge=0)] = 128
 
+    processes: Count = 1
+    settings_file: str = ""
+    drain_idle_s: Seconds = 1.0
+    tls_certificate: str = ""
+    tls_key: str = ""
+    admin_token: Annotated[str, Field(repr=False)] = ""
+
+    request_timeout_s: Seconds = 120.0
+    access_log_sample: Annotated[float, Field(ge=0, le=1)] = 0.01
+    explain_requests: Annotated[int, Field(ge=0)] = 4096
+
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
 
     @model_validator(mode="after")
@@ -113,6 +127,29 @@ class BalancerSettings(BaseSettings):
                 "MILLRACE_LB_MAX_REQUEST_LINE_BYTES may not be above MILLRACE_LB_MAX_HEADER_BYTES"
             )
         return self
+
+    @model_validator(mode="after")
+    def _certificate_and_key_go_together(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("give both MILLRACE_LB_TLS_CERTIFICATE and MILLRACE_LB_TLS_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _a_reachable_admin_has_a_token(self) -> Self:
+        if not self.admin_token and not is_loopback(self.admin_address.host):
+            raise ValueError(
+                "MILLRACE_LB_ADMIN_LISTEN is not on the loopback interface: set "
+                "MILLRACE_LB_ADMIN_TOKEN too"
+            )
+        return self
+
+    @property
+    def fixed(self) -> dict[str, str]:
+        """What the parent reads at its start, once and for all; by variable."""
+        return {
+            "MILLRACE_LB_LISTEN": self.listen,
+            "MILLRACE_LB_ADMIN_LISTEN": self.admin_listen,
+        }
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -144,6 +181,39 @@ class BalancerSettings(BaseSettings):
     def rate(self) -> limits.RateLimitItem | None:
         """The limit, or None for no limit."""
         return None if self.rate_limit == "off" else limits.parse(self.rate_limit)
+
+
+def load(**given: object) -> BalancerSettings:
+    """Read the settings anew: what is `given`, the environment, then the settings file.
+
+    A process's environment cannot be changed from outside, so what SIGHUP shall change lies in
+    the file.  Raises pydantic.ValidationError; OSError when the file cannot be read.
+    """
+    path = os.environ.get("MILLRACE_LB_SETTINGS_FILE", "")
+    if path:
+        Path(path).open().close()  # pydantic-settings would pass over one that isn't there
+    return BalancerSettings(_env_file=path or None, **given)  # type: ignore[arg-type, call-arg]
+
+
+def complaints(error: ValidationError | OSError) -> list[str]:
+    """Return what is wrong with the settings, a line for each, by the name of its variable."""
+    if isinstance(error, OSError):
+        return [f"MILLRACE_LB_SETTINGS_FILE: {error.filename}: {error.strerror}"]
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"])
+        if place and not place.upper().startswith("MILLRACE"):
+            place = f"MILLRACE_LB_{place.upper()}"
+        lines.append(f"{place.upper()}: {item['msg']}" if place else item["msg"])
+    return lines
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach `host`; names other than localhost may be any."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def variables() -> dict[str, object]:

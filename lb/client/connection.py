@@ -68,7 +68,7 @@ class ClientConnection(asyncio.Protocol):
     def identify(self, request: Request) -> None:
         """Be the client whom this trusted proxy's request comes from, until its next request."""
         self.address, self.key, self.forwarding, host = self._proxy.client_addresses.forwarded(
-            self._peer, self._scheme, request.claims
+            self._peer, self._scheme, request.head.claims
         )
         if host is not None:
             request.host = host
@@ -76,7 +76,8 @@ class ClientConnection(asyncio.Protocol):
     def exchange_over(self, *, close: bool) -> None:
         """Go on with the next request, or end the connection."""
         self._exchange = None
-        self.resume_reading(Pause.BACKEND)
+        if self.is_paused:
+            self.resume_reading(Pause.BACKEND)
         if close:
             self._end()
             return
@@ -96,12 +97,16 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_reading(self, reason: Pause) -> None:
         """Take `reason` away; read when it was the last."""
-        # Asked for with every request, and nearly never paused: no arithmetic of enums here.
-        if self._pauses and self._pauses & reason:
+        if self._pauses & reason:
             self._pauses &= ~reason
             transport = self._transport
             if not self._pauses and transport is not None and not transport.is_closing():
                 transport.resume_reading()
+
+    @property
+    def is_paused(self) -> bool:
+        """Nothing is read from the client now."""
+        return self._pauses != 0
 
     # ---- for the drain and the sweep
 
@@ -109,11 +114,6 @@ class ClientConnection(asyncio.Protocol):
         """Tell the request, if there is one."""
         if self._exchange is not None:
             self._exchange.backend_silent(backend)
-
-    @property
-    def is_busy(self) -> bool:
-        """A request is in flight, or a part of its answer is not sent yet."""
-        return self._exchange is not None or self._unsent > 0
 
     def check(self, now: float) -> None:
         """End what has taken too long."""
@@ -134,9 +134,13 @@ class ClientConnection(asyncio.Protocol):
                 )  # fmt: skip
 
     def drain(self) -> None:
-        """Close if idle; else the answer in flight will be the last."""
+        """Let the answer in flight, or to the next request that comes soon, be the last.
+
+        Not closed at once while idle: a request may be on its way, and would be lost.
+        """
         if self._exchange is None and not self._lingering and self._reader.is_between_requests:
-            self._close()
+            proxy = self._proxy
+            self._deadline = min(self._deadline, proxy.now + proxy.settings.drain_idle_s)
 
     def abort(self) -> None:
         """Close at once."""
@@ -168,12 +172,20 @@ class ClientConnection(asyncio.Protocol):
                 )
             )  # fmt: skip
         proxy.clients.add(self)
+        if proxy.draining:
+            self.drain()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the request in flight, or of the next ones."""
         if self._lingering:
             return
         exchange = self._exchange
+        if exchange is None and not self.is_stalled:
+            request = self._reader.whole(data)
+            if request is not None:
+                self._exchange = exchange = Exchange(self._proxy, self, request)
+                exchange.start()
+                return
         if self.is_stalled if exchange is None else exchange.request.complete:
             self._stash += data
             if len(self._stash) > _STASH_BYTES:
@@ -278,8 +290,12 @@ class ClientConnection(asyncio.Protocol):
         self._stash = b""
         self.resume_reading(Pause.STASH)
         transport = self._transport
-        if transport is not None and not transport.is_closing():
+        if transport is None or transport.is_closing():
+            return
+        if transport.can_write_eof():
             transport.write_eof()
+        else:
+            transport.close()  # TLS ends both ways at once, after what is written
 
     @property
     def _unsent(self) -> int:

@@ -46,3 +46,14 @@ def body_stalled(seconds: float) -> Problem:
         408, "request-timeout", "The request took too long to arrive",
         f"Nothing of the body came for {seconds:g} s. Send it without pauses.",
     )  # fmt: skip
+
+
+def request_expired(seconds: float, *, by_client: bool) -> Problem:
+    """Return the 504 when a request took too long in all; 408 when its sender was the slow one."""
+    return Problem(
+        408 if by_client else 504,
+        "request-timeout" if by_client else "request-expired",
+        "The request took too long to arrive" if by_client else "The request took too long",
+        f"It was not over within {seconds:g} s (MILLRACE_LB_REQUEST_TIMEOUT_S). "
+        + ("Send it faster." if by_client else "Ask for less, or try again."),
+    )

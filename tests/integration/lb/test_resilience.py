@@ -93,7 +93,7 @@ def test_failed_checks_eject_and_without_a_backend_the_answer_is_503(running: Ru
 
 
 @pytest.mark.parametrize(
-    "reply", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n"]
+    "reply", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
 )
 def test_an_answer_that_is_no_http_becomes_502(running: Running, reply: bytes) -> None:
     running.start()

@@ -21,7 +21,8 @@ def read(*pieces: bytes, max_body: int = 1000) -> RequestReader:
 
 
 def forwarded(request: Request) -> bytes:
-    return request.serialise(b"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Host: ", b"id")
+    head = request.serialise(b"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Host: ", b"id")
+    return head + request.take()
 
 
 @pytest.mark.parametrize(
@@ -123,8 +124,8 @@ def test_hop_by_hop_fields_and_claims_are_not_passed_on() -> None:
 
 def test_an_absolute_target_is_passed_on_as_a_path() -> None:
     request = read(b"GET http://A?q=1 HTTP/1.1\r\nHost: a\r\n\r\n").requests[0]
-    assert request.target == b"/?q=1"
-    assert request.head == b"GET /?q=1 HTTP/1.1\r\nHost: a\r\n"
+    assert request.head.target == b"/?q=1"
+    assert request.head.start == b"GET /?q=1 HTTP/1.1\r\nHost: a\r\n"
 
 
 @pytest.mark.parametrize(
@@ -133,13 +134,13 @@ def test_an_absolute_target_is_passed_on_as_a_path() -> None:
 )
 def test_a_request_id_is_taken_only_when_it_is_valid(given_id: bytes, taken: bytes | None) -> None:
     request = read(HEAD + b"X-Request-ID: " + given_id + b"\r\n\r\n").requests[0]
-    assert request.request_id == taken
+    assert request.head.request_id == taken
 
 
 def test_an_offer_to_upgrade_is_ignored_and_the_next_request_is_read() -> None:
     offer = b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n"
     reader = read(HEAD + offer + b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert [request.target for request in reader.requests] == [b"/", b"/2"]
+    assert [request.head.target for request in reader.requests] == [b"/", b"/2"]
     assert reader.refusal is None
 
 
@@ -153,7 +154,7 @@ def test_an_offer_to_upgrade_is_ignored_and_the_next_request_is_read() -> None:
     ],
 )
 def test_the_connection_is_kept_as_the_client_asks(head: bytes, keep_alive: bool) -> None:
-    assert read(head).requests[0].keep_alive is keep_alive
+    assert read(head).requests[0].head.keep_alive is keep_alive
 
 
 def test_what_follows_a_last_request_is_ignored() -> None:

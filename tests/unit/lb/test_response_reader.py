@@ -56,7 +56,7 @@ def test_bytes_after_a_response_spoil_the_connection_but_not_the_response() -> N
     reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nX: evil")
     assert reader.complete
     assert reader.head is not None
-    assert not reader.head.keep_alive
+    assert not reader.reusable
 
 
 def test_an_answer_to_head_has_no_body_whatever_it_announces() -> None:
@@ -75,7 +75,7 @@ def test_fields_of_the_backends_connection_are_not_passed_on() -> None:
     ).head
     assert head is not None
     assert not head.keep_alive
-    assert head.head == b"HTTP/1.1 200 OK\r\nVia: v\r\n"
+    assert head.start == b"HTTP/1.1 200 OK\r\nVia: v\r\n"
 
 
 def test_a_body_that_ends_by_closing_goes_in_chunks_except_to_http_1_0() -> None:
