@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from lb.backend.backends import Backends
 from lb.backend.list_file import WatchedFile
 from lb.backend.source import Address, Listed, ListFile, Name, Source
+
+# Returns the addresses of a name.  Raises OSError when they cannot be found.
+LookUp = Callable[[str], Awaitable[set[str]]]
 
 
 class Resolver:
@@ -18,10 +21,18 @@ class Resolver:
     take working backends away.  Files are looked at in the same rhythm.
     """
 
-    def __init__(self, sources: Sequence[Source], backends: Backends, *, interval_s: float) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        backends: Backends,
+        *,
+        interval_s: float,
+        look_up: LookUp | None = None,
+    ) -> None:
         self._sources = sources
         self._backends = backends
         self._interval_s = interval_s
+        self._look_up = look_up or _look_up
         self._files = {
             source: WatchedFile(source.path) for source in sources if isinstance(source, ListFile)
         }
@@ -55,15 +66,17 @@ class Resolver:
     async def _addresses(self, source: Name) -> tuple[Listed, ...]:
         name, port = source.address.host, source.address.port
         try:
-            infos = await asyncio.get_running_loop().getaddrinfo(
-                name, port, type=socket.SOCK_STREAM
-            )
+            hosts = sorted(await self._look_up(name))
         except (OSError, UnicodeError) as error:
             if source not in self._unresolved:  # once, and not each second
                 self._unresolved.add(source)
                 self._log.warning("name not resolved", name=name, error=str(error))
             return self._last.get(source, ())
         self._unresolved.discard(source)
-        hosts = sorted({str(info[4][0]) for info in infos})
         self._last[source] = tuple(Listed(Address(host, port), source.weight) for host in hosts)
         return self._last[source]
+
+
+async def _look_up(name: str) -> set[str]:
+    infos = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return {str(info[4][0]) for info in infos}

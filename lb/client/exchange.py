@@ -226,11 +226,7 @@ class Exchange:
 
     def response_failed(self, reason: str) -> None:
         """Tell the client that the backend spoke no HTTP."""
-        if self._backend is not None:
-            self._backend.failures += 1
-        self.fail(
-            failures.backend_failed(f"a replica's answer is not valid: {reason}", may_repeat=False)
-        )
+        self._broken(f"a replica's answer is not valid: {reason}")
 
     def backend_closed(self) -> None:
         """End the answer, try again elsewhere, or tell the client."""
@@ -243,8 +239,7 @@ class Exchange:
                 self._client.write(b"0\r\n\r\n")
             self._finish(self._proxy.clock(), reuse=False)
         elif connection.heard:
-            backend.failures += 1
-            self.fail(failures.backend_failed("a replica broke off its answer", may_repeat=False))
+            self._broken("a replica broke off its answer")
         else:
             # That a kept connection has ended is no fault: the backend may close idle ones.
             self._attempt_failed(
@@ -326,6 +321,13 @@ class Exchange:
                 proxy.retry_budget.enter(proxy.counters.active, self._begin_retry)
         else:
             self.fail(failures.backend_failed(reason, may_repeat=failure == "connect"))
+
+    def _broken(self, reason: str) -> None:
+        proxy, backend = self._proxy, self._backend
+        if backend is not None:
+            backend.failures += 1
+            backend.connection_failed(reason, proxy.health_policy, proxy.clock())
+        self.fail(failures.backend_failed(reason, may_repeat=False))
 
     def _may_retry(self, failure: Failure) -> bool:
         return self._proxy.retry_policy.allows(

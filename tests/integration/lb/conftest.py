@@ -45,8 +45,8 @@ class RawBackend:
         self.writers: set[asyncio.StreamWriter] = set()
         self.port = 0
 
-    async def start(self, port: int = 0) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.server = await asyncio.start_server(self._serve, host, port)
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -55,6 +55,11 @@ class RawBackend:
             self.server = None
         for writer in tuple(self.writers):
             writer.transport.abort()
+
+    def answer_all(self, reply: bytes) -> None:
+        """Send `reply` on every connection; to be called in the loop."""
+        for writer in self.writers:
+            writer.write(reply)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.add(writer)
