@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import get_args
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -13,6 +12,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from lb.admin.totals import Family
 from lb.backend.health import State
 from lb.counters import BUCKETS
 from lb.proxy import Proxy
@@ -117,8 +117,14 @@ class ProxyCollector(Collector):
         yield clients
 
 
-def registry(proxy: Proxy) -> CollectorRegistry:
-    """Return a registry that exposes `proxy` alone."""
-    made = CollectorRegistry(auto_describe=False)
-    made.register(ProxyCollector(proxy))
-    return made
+def samples(proxy: Proxy) -> list[Family]:
+    """Return what this process counts, to be summed with what others count."""
+    return [
+        {
+            "name": family.name,
+            "help": family.documentation,
+            "type": family.type,
+            "samples": [[sample.name, sample.labels, sample.value] for sample in family.samples],
+        }
+        for family in ProxyCollector(proxy).collect()
+    ]

@@ -2,18 +2,25 @@
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pytest
 import uvloop
 
+from lb.admin.fleet import Fleet
+from lb.admin.overview import Overview
+from lb.admin.routes import Routes
+from lb.admin.server import AdminServer
+from lb.listening import listen
 from lb.main import Balancer
+from lb.processes.answers import Answers
 from lb.settings import BalancerSettings
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -114,14 +121,32 @@ def whole_request_then(reply: bytes) -> Callable[[int, bytes], bytes]:
     return answer
 
 
+class InProcess:
+    """The balancer as its admin address asks it: by JSON, but in our own process."""
+
+    def __init__(self, balancer: Balancer) -> None:
+        self.pid = os.getpid()
+        self.stage: Literal["starting", "serving", "draining"] = "serving"
+        self._answers = Answers(balancer, [])
+
+    async def ask(self, what: str, body: Any = None) -> Any:
+        asked = json.loads(json.dumps(body))
+        return json.loads(json.dumps(await self._answers.answer(what, asked)))
+
+
 class Running:
-    """A loop in a thread, with the balancers and backends started in it."""
+    """A loop in a thread, with the balancers and backends started in it.
+
+    `address` and `admin_address` are (host, port) once started.
+    """
 
     def __init__(self) -> None:
         self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self.balancer: Balancer | None = None
+        self.admin_server: AdminServer | None = None
+        self.address = self.admin_address = ("", 0)
         self.backends: list[RawBackend] = []
         self._stopped = False
 
@@ -146,16 +171,36 @@ class Running:
             "panic_ratio": 0.0,
             "access_log": "off",
             "drain_timeout_s": 2.0,
+            "drain_idle_s": 0.05,
         } | settings
-        balancer = Balancer(BalancerSettings(**chosen))
+        read = BalancerSettings(**chosen)
+        balancer = Balancer(read)
         self.balancer = balancer
-        self.do(balancer.start())
+        self.do(balancer.watch())
+        with listen(read.listen_address, "MILLRACE_LB_LISTEN") as public:
+            self.address = public.getsockname()[:2]
+            self.do(balancer.listen(0, public))
+        self._start_admin(balancer, read)
         until(lambda: len(balancer.proxy.backends.ready) >= number, "backends are ready")
         return balancer
+
+    def _start_admin(self, balancer: Balancer, read: BalancerSettings) -> None:
+        admin = listen(read.admin_address, "MILLRACE_LB_ADMIN_LISTEN")
+        self.admin_address = admin.getsockname()[:2]
+        members = (InProcess(balancer),)
+        routes = Routes(
+            Fleet(lambda: members),
+            overview=lambda: Overview(draining=balancer.proxy.draining, serving=1),
+            token=read.admin_token,
+        )
+        self.admin_server = AdminServer(admin, routes, balancer.proxy.next_request_id)
+        self.do(self.admin_server.start())
 
     def stop_balancer(self) -> None:
         if self.balancer is not None and not self._stopped:
             self._stopped = True
+            if self.admin_server is not None:
+                self.do(self.admin_server.stop())
             self.do(self.balancer.stop())
 
     def close(self) -> None:
@@ -168,12 +213,10 @@ class Running:
         self.loop.close()
 
     def connect(self) -> "Connection":
-        assert self.balancer is not None
-        return Connection(self.balancer.address)
+        return Connection(self.address)
 
     def admin(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        assert self.balancer is not None
-        with Connection(self.balancer.admin_address) as connection:
+        with Connection(self.admin_address) as connection:
             payload = b"" if body is None else json.dumps(body).encode()
             connection.send(
                 f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(payload)}\r\n\r\n"
