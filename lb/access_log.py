@@ -1,7 +1,8 @@
 """One JSON line a request, gathered and written in batches."""
 
 import json
-from collections.abc import Callable
+import select
+from collections.abc import Callable, Iterator
 from queue import Full, Queue
 from threading import Thread
 from typing import BinaryIO, Literal
@@ -109,7 +110,22 @@ class AccessLog:
     def _run(self) -> None:
         while (batch := self._batches.get()) is not None:
             try:
-                self._output.write(batch)
-                self._output.flush()
+                for piece in _pieces(batch):
+                    self._output.write(piece)
+                    self._output.flush()
             except (OSError, ValueError):
                 return  # nobody reads any more
+
+
+def _pieces(batch: bytes) -> Iterator[bytes]:
+    """Yield whole lines, as many at a time as a pipe takes in one go.
+
+    Several processes write to the same one, and would cut each other's lines.
+    """
+    start = 0
+    while start < len(batch):
+        end = batch.rfind(b"\n", start, start + select.PIPE_BUF) + 1
+        if not end:  # one line alone is longer
+            end = batch.find(b"\n", start) + 1
+        yield batch[start:end]
+        start = end

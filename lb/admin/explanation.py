@@ -18,6 +18,7 @@ def explanation(record: Record, now: float) -> dict[str, Any]:
         "status": record.status,
         "bytes": record.sent,
         "backend": None if record.backend is None else record.backend.id,
+        "candidates": [backend.id for backend in record.candidates],
         "failed_at": [backend.id for backend in record.tried],
         "retries": len(record.tried),
         "limiter": _fields(record.fields),

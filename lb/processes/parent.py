@@ -18,6 +18,10 @@ from lb.processes.child import Child
 _START_TIMEOUT_S = 60.0
 # Above what the child needs for its own end after its drain timeout.
 _SPARE_S = 5.0
+# A process that serves answers at once, so one that is silent for so long hangs, and its clients
+# with it.
+_SILENCE_S = 10.0
+_PULSE_S = 1.0
 
 
 class Parent:
@@ -25,13 +29,21 @@ class Parent:
 
     `spawn(slot)` starts a process that can accept from every slot and shall accept from its own.
     The listening sockets are the parent's, so that no connection in their queues is lost
-    when a process ends.
+    when a process ends.  One that is silent for `silence_s` is killed, and replaced.
     """
 
     def __init__(
-        self, spawn: Callable[[int], Awaitable[Child]], slots: int, fixed: dict[str, str]
+        self,
+        spawn: Callable[[int], Awaitable[Child]],
+        slots: int,
+        fixed: dict[str, str],
+        *,
+        silence_s: float = _SILENCE_S,
+        pulse_s: float = _PULSE_S,
     ) -> None:
         self._spawn = spawn
+        self._silence_s = silence_s
+        self._pulse_s = pulse_s
         self._fixed = fixed
         self._current: list[Child | None] = [None] * slots
         self._backoffs = [Backoff() for _ in range(slots)]
@@ -39,6 +51,7 @@ class Parent:
         self._alive: dict[int, Child] = {}
         self._watchers: set[asyncio.Task[None]] = set()
         self._replacing: set[asyncio.Task[None]] = set()
+        self._guards: dict[int, asyncio.Task[None]] = {}
         self._overview = Overview()
         self._log = structlog.get_logger("lb")
         self.fleet = Fleet(lambda: tuple(self._alive.values()))
@@ -141,6 +154,18 @@ class Parent:
         child.stage = "serving"
         await child.ask("decide", self.fleet.decisions.model_dump())
         await child.ask("listen", child.slot)
+        self._guards[child.pid] = asyncio.get_running_loop().create_task(self._guard(child))
+
+    async def _guard(self, child: Child) -> None:
+        while not child.has_ended:
+            await asyncio.sleep(self._pulse_s)
+            try:
+                await child.ask("ready", timeout_s=self._silence_s)
+            except MemberGone as error:
+                if not child.has_ended:
+                    self._log.error("a process hangs", pid=child.pid, reason=str(error))
+                    child.kill()
+                    return
 
     def _take_over(self, new: Sequence[Child]) -> None:
         old = [child for child in self._current if child is not None]
@@ -149,14 +174,17 @@ class Parent:
         for child in old:
             child.drain()
         for child in new:
-            if child.has_ended:  # before it was in its place
+            if child.has_ended or child.stage != "serving":  # before it was in its place
                 self.left(child)
 
     def _discard(self, children: Sequence[Child]) -> None:
         for child in children:
-            # Its end is no death to tell of: it has served nobody.
-            self._alive.pop(child.pid, None)
-            child.kill()
+            if child.stage == "serving":
+                child.drain()  # it may have clients already
+            else:
+                # Its end is no death to tell of: it has served nobody.
+                self._alive.pop(child.pid, None)
+                child.kill()
 
     def _compare(self, fixed: dict[str, str]) -> None:
         for variable, value in fixed.items():
@@ -167,6 +195,9 @@ class Parent:
 
     async def _watch(self, child: Child) -> None:
         code = await child.ended()
+        guard = self._guards.pop(child.pid, None)
+        if guard is not None:
+            guard.cancel()
         if self._alive.pop(child.pid, None) is not None:
             self._log.error("a process died", pid=child.pid, code=code)
             self.fleet.left(child.pid, None)
