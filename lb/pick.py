@@ -1,7 +1,7 @@
 """Which backend serves a request: one pure function a strategy."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, get_args
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeVar, get_args
 
 Strategy = Literal["least_connections", "round_robin", "power_of_two"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -24,47 +24,52 @@ class Candidate(Protocol):
 
     @property
     def due(self) -> float:
-        """Virtual time of its next turn: see `next_due`."""
+        """Virtual time of its next turn: see `first_due`."""
 
     @property
     def peak_s(self) -> float | None:
         """Its recent peak of the time to the first byte; None: not known yet."""
 
 
-def pick(strategy: Strategy, candidates: Sequence[Candidate], draw: float) -> int:
-    """Return the index of the candidate to use.
-
-    `draw`: a random number, 0 <= draw < 1, which only `power_of_two` looks at.
-    `candidates` must not be empty.
-    """
-    return _PICKS[strategy](candidates, draw)
+C = TypeVar("C", bound=Candidate)
 
 
-def round_robin(candidates: Sequence[Candidate], _draw: float) -> int:
+class Pick(Protocol):
+    """A strategy."""
+
+    def __call__(self, candidates: Sequence[C], draw: float, /) -> C:
+        """Return the candidate to use; there must be one.
+
+        `draw`: a random number, 0 <= draw < 1, which only `power_of_two` looks at.
+        """
+
+
+def round_robin(candidates: Sequence[C], _draw: float, /) -> C:
     """The one whose turn is due first: smooth, and exactly in proportion to the weights."""
-    best = 0
-    best_due = candidates[0].due
-    for index, candidate in enumerate(candidates):
-        if candidate.due < best_due:
-            best, best_due = index, candidate.due
-    return best
+    chosen = candidates[0]
+    due = chosen.due
+    for candidate in candidates:
+        if candidate.due < due:
+            chosen, due = candidate, candidate.due
+    return chosen
 
 
-def least_connections(candidates: Sequence[Candidate], _draw: float) -> int:
-    """The one that would have the fewest active requests for its weight; equals take turns.
+def least_connections(candidates: Sequence[C], _draw: float, /) -> C:
+    """The one with the fewest active requests for its weight; equals take turns.
 
-    Without the turns an idle system would send everything to the first backend.
+    Without the turns an idle system would send everything to the first backend.  The request
+    that is to come is not counted in: else a light one would get nothing while a heavier is idle.
     """
-    best = 0
-    best_load = best_due = float("inf")
-    for index, candidate in enumerate(candidates):
-        load = (candidate.active + 1) / candidate.weight
-        if load < best_load or (load == best_load and candidate.due < best_due):
-            best, best_load, best_due = index, load, candidate.due
-    return best
+    chosen = candidates[0]
+    least, due = chosen.active / chosen.weight, chosen.due
+    for candidate in candidates:
+        load = candidate.active / candidate.weight
+        if load < least or (load == least and candidate.due < due):
+            chosen, least, due = candidate, load, candidate.due
+    return chosen
 
 
-def power_of_two(candidates: Sequence[Candidate], draw: float) -> int:
+def power_of_two(candidates: Sequence[C], draw: float, /) -> C:
     """Of two by chance, the one with less latency x requests / weight.
 
     Latency as peak EWMA, as Finagle has it.  Two by chance instead of the best of all: several
@@ -72,11 +77,10 @@ def power_of_two(candidates: Sequence[Candidate], draw: float) -> int:
     """
     others = len(candidates) - 1
     if not others:
-        return 0
+        return candidates[0]
     first, second = divmod(int(draw * (others + 1) * others), others)
-    if second >= first:
-        second += 1
-    return first if _cost(candidates[first]) <= _cost(candidates[second]) else second
+    one, other = candidates[first], candidates[second + (second >= first)]
+    return one if _cost(one) <= _cost(other) else other
 
 
 def _cost(candidate: Candidate) -> float:
@@ -87,25 +91,17 @@ def _cost(candidate: Candidate) -> float:
 
 
 def first_due(virtual_now: float, weight: float) -> float:
-    """Return when a newcomer's first turn is due: half its distance from now.
+    """Return when a newcomer's first turn is due: after half the distance of its turns.
 
-    Half, so that a round of turns (of which each gets as many as its weight) is symmetric: the
-    turns of a heavy one surround those of the light ones instead of preceding them.
+    Turns of one candidate are 1 / weight apart, in a virtual time that is the due time of the
+    latest turn taken (start-time fair queueing).  Half a distance, so that a round of turns, of
+    which each gets as many as its weight, is symmetric: the turns of a heavy one surround those of
+    the light ones instead of preceding them.
     """
     return virtual_now + 0.5 / weight
 
 
-def next_due(due: float, virtual_now: float, weight: float) -> float:
-    """Return when the next turn of the one that was picked is due.
-
-    Turns of one candidate are 1 / weight apart.  One that could not take its turns (it was full,
-    or busier than others) has lost them: else it would get all requests until it has caught up.
-    Virtual time is the due time of the latest turn (start-time fair queueing).
-    """
-    return max(due, virtual_now) + 1 / weight
-
-
-_PICKS: dict[Strategy, Callable[[Sequence[Candidate], float], int]] = {
+PICKS: dict[Strategy, Pick] = {
     "least_connections": least_connections,
     "round_robin": round_robin,
     "power_of_two": power_of_two,

@@ -24,7 +24,7 @@ def status(proxy: Proxy) -> dict[str, Any]:
             "retries": dict(proxy.counters.retries),
         },
         "queue": {
-            "waiting": len(proxy.backends.queue),
+            "waiting": len(proxy.backends.queue.waiting),
             "refused": proxy.backends.queue.refused,
             "expired": proxy.backends.queue.expired,
         },

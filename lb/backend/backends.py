@@ -9,7 +9,7 @@ from lb.backend.backend import Backend
 from lb.backend.health import Mode
 from lb.backend.source import Address
 from lb.backend.wait_queue import Waiter, WaitQueue
-from lb.pick import Strategy, first_due, next_due, pick
+from lb.pick import PICKS, Strategy, first_due
 
 # what on_change is told: the backend has another state, was found, or is no longer listed
 Change = Literal["state", "added", "removed"]
@@ -51,7 +51,9 @@ class Backends:
         self.queue = queue
         self.panicking = False
         self._strategy: Strategy = strategy
+        self._picks = PICKS[strategy]
         self._policy = policy
+        self._waiting = queue.waiting
         self._on_change = on_change
         self._clock = clock
         self._random = random
@@ -80,6 +82,7 @@ class Backends:
     @strategy.setter
     def strategy(self, strategy: Strategy) -> None:
         self._strategy = strategy
+        self._picks = PICKS[strategy]
         for backend in self.by_id.values():  # another strategy's turns mean nothing to this one
             backend.due = first_due(self._virtual_now, backend.weight)
 
@@ -126,7 +129,7 @@ class Backends:
 
         None too while others wait: nobody is served before those who came first.
         """
-        if self.queue:
+        if self._waiting:
             return None
         return self._pick(tried)
 
@@ -150,7 +153,7 @@ class Backends:
             backend.decay_peak(elapsed_s)
             if backend.weight != backend.full_weight:
                 self._reweigh(backend, now)
-        if self.queue:
+        if self._waiting:
             self.queue.expire(now)
             self._admit_soon()
 
@@ -166,21 +169,18 @@ class Backends:
         if not candidates:
             return None
         most = self._policy.max_connections
-        chosen = candidates[self._index(candidates)]
+        chosen = self._picks(candidates, self._random())
         if chosen.active >= most:
             candidates = [b for b in candidates if b.active < most]
             if not candidates:
                 return None
-            chosen = candidates[self._index(candidates)]
-        due = chosen.due
-        chosen.due = next_due(due, self._virtual_now, chosen.weight)
-        if due > self._virtual_now:
-            self._virtual_now = due
+            chosen = self._picks(candidates, self._random())
+        # One that could not take its turns (it was full, or busier than others) has lost them:
+        # else it would get all requests until it has caught up.
+        if chosen.due > self._virtual_now:
+            self._virtual_now = chosen.due
+        chosen.due = self._virtual_now + 1 / chosen.weight
         return chosen
-
-    def _index(self, candidates: Sequence[Backend]) -> int:
-        strategy = self._strategy
-        return pick(strategy, candidates, self._random() if strategy == "power_of_two" else 0.0)
 
     def _admit_soon(self) -> None:
         # Not at once: a request that ends would then call another, whose end calls another …
@@ -214,7 +214,7 @@ class Backends:
         usable = tuple(b for b in backends if b.mode == "ready" and b.health.seen)
         self.panicking = len(self._ready) < self._policy.panic_ratio * len(usable)
         self._candidates = usable if self.panicking else self._ready
-        if self.queue:
+        if self._waiting:
             self._admit_soon()
 
 

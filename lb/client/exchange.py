@@ -404,7 +404,7 @@ class Exchange:
         proxy = self._proxy
         counters = proxy.counters
         counters.active -= 1
-        if proxy.backends.queue:
+        if proxy.backends.queue.waiting:
             proxy.backends.request_over(self)
         if self._in_budget:
             proxy.retry_budget.leave(counters.active)

@@ -20,7 +20,7 @@ def paths(running: Running) -> list[int]:
 def waiting(running: Running, number: int) -> list[Connection]:
     """Send requests 0, 1 …: the first is held by the only backend, the others wait in line."""
     assert running.balancer is not None
-    queue = running.balancer.proxy.backends.queue
+    queue = running.balancer.proxy.backends.queue.waiting
     clients = [running.connect() for _ in range(number)]
     for index, client in enumerate(clients):
         client.send(GET % index)
@@ -68,7 +68,7 @@ def test_a_client_that_departs_leaves_the_queue(running: Running) -> None:
     running.backends[0].answer = lambda number, data: b""
     first, second, third = waiting(running, 3)
     second.socket.close()
-    until(lambda: len(balancer.proxy.backends.queue) == 1, "the second has left")
+    until(lambda: len(balancer.proxy.backends.queue.waiting) == 1, "the second has left")
     running.backends[0].answer = lambda number, data: OK
     first.socket.close()  # which closes its connection to the backend, and so makes room
     assert third.response()[0] == 200

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lb.backend.backend import Backend
 from lb.backend.backends import Backends, BackendsPolicy, Change
@@ -67,7 +69,7 @@ class Pool:
 
     def finish(self, name: str, waiter: "Waiter") -> None:
         self[name].active -= 1
-        if self.backends.queue:
+        if self.backends.queue.waiting:
             self.backends.request_over(waiter)
         self.run_due()
 
@@ -91,9 +93,51 @@ class Waiter:
         self.outcome = "late"
 
 
-def test_weights_divide_the_requests() -> None:
-    pool = Pool(weights={"a": 3, "b": 2})
-    assert Counter(pool.taken(60)) == {"a": 30, "b": 20, "c": 10}
+weights = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 9), min_size=1)
+
+
+@given(weights, st.integers(1, 5))
+def test_a_round_of_round_robin_gives_each_as_many_turns_as_its_weight(
+    given_weights: dict[str, int], rounds: int
+) -> None:
+    pool = Pool("".join(given_weights), weights=given_weights)
+    counts = Counter(pool.taken(rounds * sum(given_weights.values())))
+    assert counts == {name: rounds * weight for name, weight in given_weights.items()}
+
+
+@given(weights, st.integers(0, 200))
+def test_round_robin_is_fair_at_any_moment(given_weights: dict[str, int], number: int) -> None:
+    counts = Counter(Pool("".join(given_weights), weights=given_weights).taken(number))
+    for name, weight in given_weights.items():
+        share = number * weight / sum(given_weights.values())
+        assert abs(counts[name] - share) <= max(1.0, len(given_weights) / 2)
+
+
+def test_turns_of_a_heavy_one_surround_those_of_the_light_ones() -> None:
+    assert Pool(weights={"a": 4}).taken(6) == "aabcaa"
+
+
+@given(weights)
+def test_an_idle_system_lets_all_take_turns_by_weight(given_weights: dict[str, int]) -> None:
+    pool = Pool("".join(given_weights), weights=given_weights, strategy="least_connections")
+    names = ""
+    for _ in range(sum(given_weights.values())):
+        names += pool.taken(1)
+        pool[names[-1]].active = 0
+    assert Counter(names) == given_weights
+
+
+def test_one_that_was_busy_while_others_took_turns_has_lost_its_own() -> None:
+    pool = Pool("ab", strategy="least_connections")
+    pool["a"].active = 1
+    for _ in range(100):
+        assert pool.taken(1) == "b"
+        pool["b"].active = 0
+    names = ""
+    for _ in range(20):
+        pool["a"].active = pool["b"].active = 0
+        names += pool.taken(1)
+    assert Counter(names) == pytest.approx({"a": 10, "b": 10}, abs=1)
 
 
 def test_a_weight_is_changed_while_requests_go_on() -> None:
@@ -206,7 +250,7 @@ def test_those_who_wait_are_served_in_order() -> None:
     assert (first.outcome, second.outcome) == ("a", "")
     pool.finish("a", first)
     assert second.outcome == "a"
-    assert not pool.backends.queue
+    assert not pool.backends.queue.waiting
 
 
 def test_nobody_overtakes_those_who_wait() -> None:
