@@ -29,9 +29,9 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_advancing", "_deadline", "_exchange", "_head_began", "_lingering", "_pauses", "_peer",
+        "_advancing", "_deadline", "_exchange", "_head_began", "_lingering", "_peer",
         "_proxy", "_reader", "_scheme", "_stash", "_transport", "address", "forwarding",
-        "is_stalled", "is_trusted", "key",
+        "is_stalled", "is_trusted", "key", "pauses",
     )  # fmt: skip
 
     def __init__(self, proxy: Proxy, peer: str = "") -> None:
@@ -45,7 +45,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._stash = b""
-        self._pauses = 0
+        self.pauses = 0
         self._advancing = False
         self._head_began = False
         self._lingering = False
@@ -76,7 +76,7 @@ class ClientConnection(asyncio.Protocol):
     def exchange_over(self, *, close: bool) -> None:
         """Go on with the next request, or end the connection."""
         self._exchange = None
-        if self.is_paused:
+        if self.pauses:
             self.resume_reading(Pause.BACKEND)
         if close:
             self._end()
@@ -91,22 +91,17 @@ class ClientConnection(asyncio.Protocol):
     def pause_reading(self, reason: Pause) -> None:
         """Take nothing from the client until resume_reading() for the same reason."""
         transport = self._transport
-        if not self._pauses and transport is not None and not transport.is_closing():
+        if not self.pauses and transport is not None and not transport.is_closing():
             transport.pause_reading()
-        self._pauses |= reason
+        self.pauses |= reason
 
     def resume_reading(self, reason: Pause) -> None:
         """Take `reason` away; read when it was the last."""
-        if self._pauses & reason:
-            self._pauses &= ~reason
+        if self.pauses & reason:
+            self.pauses &= ~reason
             transport = self._transport
-            if not self._pauses and transport is not None and not transport.is_closing():
+            if not self.pauses and transport is not None and not transport.is_closing():
                 transport.resume_reading()
-
-    @property
-    def is_paused(self) -> bool:
-        """Nothing is read from the client now."""
-        return self._pauses != 0
 
     # ---- for the drain and the sweep
 

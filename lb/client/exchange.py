@@ -70,7 +70,11 @@ class Exchange:
                 if verdict.problem is not None:
                     self.fail(verdict.problem)
                     return
-        self.body_arrived()
+        if self.request.bodiless:
+            self._replayable = self._dispatched = True
+            self._dispatch()
+        else:
+            self.body_arrived()
 
     def body_arrived(self) -> None:
         """Look at the request again: more of its body may be there."""
@@ -87,7 +91,7 @@ class Exchange:
         elif request.complete or request.received > self._proxy.settings.replay_body_bytes:
             if request.complete:
                 self._replayable = True
-                self._body = request.take() if request.parts or request.head.chunked else b""
+                self._body = request.take()
             self._dispatched = True
             self._dispatch()
         else:
@@ -298,9 +302,8 @@ class Exchange:
             wire += request.take()
         elif self._body:
             wire += self._body
-        connection.carry(self, to_head=request.head.method == b"HEAD")
-        connection.write(wire)
-        if client.is_paused:
+        connection.carry(self, wire, to_head=request.head.method == b"HEAD")
+        if client.pauses:
             client.resume_reading(Pause.BACKEND)
         self._touch()
 

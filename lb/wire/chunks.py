@@ -2,14 +2,13 @@
 
 import re
 
-from lb.wire.head import FIELD_LINES, is_malformed, split_fields
+from lb.wire.head import BadField, is_malformed, split_fields
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
 _EXTENSIONS = rb"((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*+)"
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSIONS + rb"\r\n")
 _BEGUN_SIZE_LINE = re.compile(rb"[0-9A-Fa-f]{1,16}(?:;[\t\x20-\x7e\x80-\xff]*+)?\r?|")
-_TRAILERS = re.compile(FIELD_LINES)
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"host", b"trailer"))
 
 
@@ -90,9 +89,11 @@ class Chunks:
                 raise BadChunk("A trailer is not valid")
             self._rest = data
             return b""
-        if _TRAILERS.fullmatch(section) is None or any(
-            name.lower() in _FRAMING for name, _ in split_fields(section)
-        ):
-            raise BadChunk("A trailer is not valid, or says what only a head may")
+        try:
+            trailers = split_fields(section[:-2].split(b"\r\n"), len(section))
+        except BadField:
+            raise BadChunk("A trailer is not valid") from None
+        if any(trailer.name in _FRAMING for trailer in trailers):
+            raise BadChunk("A trailer says what only a head may")
         self.complete = True
         return data[end + 4 :]

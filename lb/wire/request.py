@@ -6,14 +6,14 @@ from lb.wire.request_head import RequestHead
 class Request:
     """The body arrives in `parts`; `host` is what the replica is told that the client named."""
 
-    __slots__ = ("complete", "head", "host", "parts", "received")
+    __slots__ = ("bodiless", "complete", "head", "host", "parts", "received")
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
         self.host = head.host
         self.parts: list[bytes] = []
         self.received = 0
-        self.complete = not head.content_length and not head.chunked
+        self.complete = self.bodiless = not head.content_length and not head.chunked
 
     def take(self) -> bytes:
         """Return the part of the body that has arrived since the last call, as it is sent on.

@@ -9,18 +9,15 @@ from lb.wire.fields import (
     FORWARDING,
     HOP_BY_HOP,
     REQUEST_ID,
-    Fields,
     connection_options,
     is_host,
     joined,
 )
-from lb.wire.head import FIELD_LINES, split_fields
+from lb.wire.head import REMEMBERED_BYTES, BadField, Field, split_fields
 from lb.wire.problem import Problem, bad_request
-from lb.wire.request_line import refusal_of_head, refusal_of_method
+from lb.wire.request_line import METHODS, refusal_of_line
 
-_HEAD = re.compile(
-    rb"([A-Z][A-Z-]*+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])\r\n(" + FIELD_LINES + rb")\r\n"
-)
+_LINE = re.compile(rb"([A-Z][A-Z-]*+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])")
 _LENGTH_VALUE = re.compile(rb"[0-9]{1,18}")
 
 (
@@ -68,25 +65,29 @@ class RequestHead:
     claims: dict[bytes, bytes] | None
 
 
-# What a head means depends on nothing but its bytes, clients repeat theirs, and looking one up
-# costs a twentieth of vetting it.  Longer ones are not remembered, so that memory is bounded.
-REMEMBERED_BYTES = 2048
-
-
 def vet(raw: bytes) -> RequestHead:
-    """Return the head that `raw` is, to the empty line; or raise the Problem that refuses it."""
+    """Return the head that `raw` is, to the empty line; or raise the Problem that refuses it.
+
+    Remembered: what a head means depends on nothing but its bytes, clients repeat theirs, and
+    looking one up costs a tenth of vetting it.
+    """
     return _remembered(raw) if len(raw) <= REMEMBERED_BYTES else _vet(raw)
 
 
 def _vet(raw: bytes) -> RequestHead:
-    match = _HEAD.fullmatch(raw)
-    if match is None:
-        raise refusal_of_head(raw)
-    method, target, minor, lines = match.groups()
-    refused = refusal_of_method(method)
-    if refused is not None:
-        raise refused
-    found, claims, passed = _sort(split_fields(lines))
+    line, *lines = raw[:-4].split(b"\r\n")
+    match = _LINE.fullmatch(line)
+    if match is None or match[1] not in METHODS:
+        raise refusal_of_line(line) or bad_request("The request line is not valid. Correct it.")
+    method, target, minor = match.groups()
+    try:
+        fields = split_fields(lines, len(raw))
+    except BadField:
+        raise bad_request(
+            "A header field is not a name, a colon and a value on one line ended by CRLF, without "
+            "control characters. Correct the request; nothing of it was passed on unread."
+        ) from None
+    found, claims, passed = _sort(fields)
     host, length, encoding, connection, expect, request_id, upgrade, api_key = found
     if host is None or not is_host(host):
         raise bad_request("Host is missing, or no name or address with a port. Send it, once.")
@@ -130,27 +131,27 @@ _remembered = lru_cache(1024)(_vet)
 
 
 def _sort(
-    fields: Fields,
-) -> tuple[list[bytes | None], dict[bytes, bytes] | None, list[bytes]]:
-    """Return the values that mean something here, the claims, and pieces of what is passed on."""
+    fields: list[Field],
+) -> tuple[list[bytes | None], dict[bytes, bytes] | None, list[Field]]:
+    """Return the values that mean something here, the claims, and what is passed on."""
     found: list[bytes | None] = [None] * 8
     claims: dict[bytes, bytes] | None = None
-    passed: list[bytes] = []
-    for name, value in fields:
-        lower = name.lower()
-        meaning = _MEANING.get(lower)
+    passed: list[Field] = []
+    for field in fields:
+        name = field.name
+        meaning = _MEANING.get(name)
         if meaning is None:
             # An underscore becomes a dash's twin in a CGI-style environment: X_Real_IP would pass
             # for X-Real-IP.  Dropped, as nginx does.
-            if b"_" not in lower:
-                passed += (name, b": ", value, b"\r\n")
+            if b"_" not in name:
+                passed.append(field)
         elif meaning < _CLAIM:
-            found[meaning] = _joined(meaning, found[meaning], value)
+            found[meaning] = _joined(meaning, found[meaning], field.value)
             if meaning == _API_KEY:
-                passed += (name, b": ", value, b"\r\n")
+                passed.append(field)
         elif meaning == _CLAIM:
             claims = claims or {}
-            claims[lower] = _joined(meaning, claims.get(lower), value)
+            claims[name] = _joined(meaning, claims.get(name), field.value)
     return found, claims, passed
 
 

@@ -1,11 +1,11 @@
-"""Says what is wrong with a request line, or with a head that the grammar refuses."""
+"""Says what is wrong with a request line."""
 
 import re
 
 from lb.wire.problem import Problem, bad_request
 
 # Those of RFC 9110 and 5789, and of WebDAV; a replica decides about them.
-_METHODS = frozenset(
+METHODS = frozenset(
     (
         b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"QUERY",
         b"PROPFIND", b"PROPPATCH", b"MKCOL", b"COPY", b"MOVE", b"LOCK", b"UNLOCK", b"REPORT",
@@ -15,16 +15,6 @@ _METHODS = frozenset(
 _METHOD = re.compile(rb"[A-Z][A-Z-]*")
 _TARGET = re.compile(rb"[\x21\x22\x24-\x7e]+")
 _VERSIONS = frozenset((b"HTTP/1.1", b"HTTP/1.0"))
-
-
-def refusal_of_method(method: bytes) -> Problem | None:
-    """Return the 501 for a method that is not passed on."""
-    if method in _METHODS:
-        return None
-    return Problem(
-        501, "method-not-implemented", "The method is not offered",
-        f"{method.decode('latin-1')} is not passed on. Use another method.",
-    )  # fmt: skip
 
 
 def refusal_of_line(line: bytes) -> Problem | None:
@@ -42,12 +32,9 @@ def refusal_of_line(line: bytes) -> Problem | None:
         )  # fmt: skip
     if _TARGET.fullmatch(target) is None:
         return bad_request("The target holds a character that no URI may have. Percent-encode it.")
-    return refusal_of_method(method)
-
-
-def refusal_of_head(raw: bytes) -> Problem:
-    """Return why a head is refused that the grammar does not allow."""
-    return refusal_of_line(raw.partition(b"\r\n")[0]) or bad_request(
-        "A header field is not a name, a colon and a value on one line ended by CRLF, without "
-        "control characters. Correct the request; nothing of it was passed on unread."
-    )
+    if method in METHODS:
+        return None
+    return Problem(
+        501, "method-not-implemented", "The method is not offered",
+        f"{method.decode('latin-1')} is not passed on. Use another method.",
+    )  # fmt: skip

@@ -3,10 +3,10 @@
 from collections import deque
 
 from lb.wire.chunks import BadChunk, Chunks
-from lb.wire.head import is_malformed
+from lb.wire.head import REMEMBERED_BYTES, is_malformed
 from lb.wire.problem import Problem, bad_request
 from lb.wire.request import Request
-from lb.wire.request_head import REMEMBERED_BYTES, RequestHead, vet
+from lb.wire.request_head import RequestHead, vet
 from lb.wire.request_line import refusal_of_line
 
 

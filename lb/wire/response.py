@@ -7,14 +7,12 @@ from http import HTTPStatus
 from typing import Literal, NamedTuple
 
 from lb.wire.fields import HOP_BY_HOP, connection_options, joined
-from lb.wire.head import FIELD_LINES, split_fields
+from lb.wire.head import REMEMBERED_BYTES, BadField, Field, split_fields
 
 # how the end of a body is known
 Framing = Literal["none", "length", "chunked", "close"]
 
-_HEAD = re.compile(
-    rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n(" + FIELD_LINES + rb")\r\n"
-)
+_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 _STATUS_LINES = {
@@ -51,38 +49,39 @@ class ResponseHead:
     usual: bytes | None
 
 
-# Within a second, answers often have equal heads.
-_REMEMBERED_BYTES = 2048
-
-
 def vet(raw: bytes) -> ResponseHead:
     """Return the head that `raw` is, to the empty line.
 
-    Raises BadResponse when it is none, or when the body's end is not certain.
+    Raises BadResponse when it is none, or when the body's end is not certain.  Remembered:
+    within a second, answers often have equal heads.
     """
-    return _remembered(raw) if len(raw) <= _REMEMBERED_BYTES else _vet(raw)
+    return _remembered(raw) if len(raw) <= REMEMBERED_BYTES else _vet(raw)
 
 
 def _vet(raw: bytes) -> ResponseHead:
-    match = _HEAD.fullmatch(raw)
+    line, *lines = raw[:-4].split(b"\r\n")
+    match = _LINE.fullmatch(line)
     if match is None:
-        raise BadResponse("the head is not valid HTTP/1.1")
-    minor, code, lines = match.groups()
-    status = int(code)
+        raise BadResponse("the first line is no status line of HTTP/1.1")
+    minor, status = match[1], int(match[2])
+    try:
+        fields = split_fields(lines, len(raw))
+    except BadField:
+        raise BadResponse("a header field is not valid") from None
     length: bytes | None = None
     encoding: bytes | None = None
     options = _NO_OPTIONS
-    passed: list[bytes] = []
-    for name, value in split_fields(lines):
-        lower = name.lower()
-        if lower not in _OURS:
-            passed += (name, b": ", value, b"\r\n")
-        elif lower == b"content-length":
-            length = value if length is None else b"repeated"
-        elif lower == b"transfer-encoding":
-            encoding = value.lower() if encoding is None else b"repeated"
-        elif lower == b"connection":
-            options |= connection_options(value)
+    passed: list[Field] = []
+    for field in fields:
+        name = field.name
+        if name not in _OURS:
+            passed.append(field)
+        elif name == b"content-length":
+            length = field.value if length is None else b"repeated"
+        elif name == b"transfer-encoding":
+            encoding = field.value.lower() if encoding is None else b"repeated"
+        elif name == b"connection":
+            options |= connection_options(field.value)
     if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadResponse("Content-Length is repeated, or no number")
     size = None if length is None else int(length)

@@ -41,6 +41,8 @@ class ResponseReader:
         if self.complete:
             raise BadResponse("bytes after the end of the response")
         if self.head is None:
+            if not self._begun and self._take_whole(data):
+                return
             if self._begun:
                 data, self._begun = self._begun + data, b""
             while self.head is None:
@@ -55,6 +57,20 @@ class ResponseReader:
                 else:
                     self._begin(head)
         self._take_body(data)
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Take a whole response of known length at once: the short way for most."""
+        end = data.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= self._max_head or self._to_head:
+            return False
+        head = vet(data[:end])
+        if head.framing != "length" or head.content_length != len(data) - end:
+            return False
+        self.head = head
+        self.reusable = head.keep_alive
+        self.complete = True
+        self.parts = [data[end:]]
+        return True
 
     def _vet(self, raw: bytes) -> ResponseHead:
         if len(raw) > self._max_head:
