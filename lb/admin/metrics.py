@@ -50,6 +50,7 @@ class ProxyCollector(Collector):
         for reason, count in proxy.counters.retries.items():
             retries.add_metric([reason], count)
         yield retries
+        yield from self._queue()
         yield from self._limiter()
         dropped = CounterMetricFamily(
             "millrace_lb_access_log_dropped", "Lines that nobody read in time."
@@ -88,6 +89,11 @@ class ProxyCollector(Collector):
             "1 for the state that it is in.",
             labels=["backend", "state"],
         )
+        weight = GaugeMetricFamily(
+            "millrace_lb_backend_weight",
+            "What it has of its weight now, summed over processes.",
+            labels=label,
+        )
         active = GaugeMetricFamily(
             "millrace_lb_backend_requests_active", "Requests at the backend.", labels=label
         )
@@ -100,10 +106,32 @@ class ProxyCollector(Collector):
         for backend in self._proxy.backends.by_id.values():
             for name in get_args(State):
                 state.add_metric([backend.id, name], float(backend.state == name))
+            weight.add_metric([backend.id], backend.weight)
             active.add_metric([backend.id], backend.active)
             failures.add_metric([backend.id], backend.failures)
             ejections.add_metric([backend.id], backend.ejections)
-        yield from (state, active, failures, ejections)
+        yield from (state, weight, active, failures, ejections)
+
+    def _queue(self) -> Iterator[Metric]:
+        backends = self._proxy.backends
+        waiting = GaugeMetricFamily(
+            "millrace_lb_requests_waiting", "Requests that wait for room at a backend."
+        )
+        waiting.add_metric([], len(backends.queue.waiting))
+        yield waiting
+        unserved = CounterMetricFamily(
+            "millrace_lb_requests_unserved",
+            "Requests that found the queue full, or waited in it too long.",
+            labels=["reason"],
+        )
+        unserved.add_metric(["full"], backends.queue.refused)
+        unserved.add_metric(["late"], backends.queue.expired)
+        yield unserved
+        panicking = GaugeMetricFamily(
+            "millrace_lb_panicking", "Processes that use ejected backends, since too few are ready."
+        )
+        panicking.add_metric([], float(backends.panicking))
+        yield panicking
 
     def _limiter(self) -> Iterator[Metric]:
         limiter = self._proxy.limiter

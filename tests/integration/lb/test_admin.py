@@ -82,6 +82,9 @@ def test_status_and_metrics_agree_with_what_happened(running: Running) -> None:
     assert samples["millrace_lb_rate_limited_total",] == 2
     assert samples["millrace_lb_request_duration_seconds_count",] == 6
     assert samples["millrace_lb_backend_state", ids[0], "ready"] == 1
+    assert samples["millrace_lb_backend_weight", ids[0]] == 1
+    assert samples["millrace_lb_requests_unserved_total", "full"] == 0
+    assert samples["millrace_lb_panicking",] == 0
 
 
 def test_with_a_token_all_but_health_asks_for_it(running: Running) -> None:
