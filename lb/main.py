@@ -146,7 +146,7 @@ class Balancer:
 
     async def listen(self, slot: int, sock: socket.socket) -> None:
         """Take clients from a listening socket, until ignore() for the same slot, or stop()."""
-        if slot in self._servers:
+        if slot in self._servers or self.proxy.draining:
             return
         tls = self._tls
         self._servers[slot] = await asyncio.get_running_loop().create_server(
@@ -260,13 +260,15 @@ async def _serve(settings: BalancerSettings, channel: Channel, slots: list[socke
     await balancer.stop()
     channel.send({"farewell": samples(balancer.proxy)})
     conversation.cancel()
-    await asyncio.gather(conversation, return_exceptions=True)
+    (outcome,) = await asyncio.gather(conversation, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
 
 
 async def _serve_for(parent: socket.socket, slots: list[socket.socket]) -> None:
     channel = await Channel.over(parent)
     try:
-        settings = load()
+        settings = load(processes=len(slots))
     except (ValidationError, OSError) as error:
         channel.send({"failed": " ".join(complaints(error))})
     else:

@@ -1,5 +1,6 @@
 """Several processes behind one address: deaths, reloads, and the parent's end."""
 
+import json
 import os
 import signal
 import socket
@@ -143,3 +144,45 @@ def test_a_process_told_to_end_is_replaced_while_it_drains(backends: str) -> Non
         until(lambda: program.pids() and program.pids() != {old}, "another serves")
         with Connection(program.address) as client:
             assert client.request()[0] == 200
+
+
+def test_draining_ends_after_the_last_answer_and_refuses_new_clients(
+    running: Running, backends: str
+) -> None:
+    with (
+        running_program(MILLRACE_LB_BACKENDS=backends) as program,
+        Connection(program.address) as client,
+    ):
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1")
+        until(
+            lambda: program.admin("GET", "/lb/status")[1]["requests"]["active"] == 1, "it is active"
+        )
+        program.process.send_signal(signal.SIGTERM)
+        until(lambda: program.admin("GET", "/health")[0] == 503, "it drains")
+        assert program.admin("GET", "/lb/status")[1]["draining"] is True
+        client.send("2")
+        status, fields, body = client.response()
+        assert (status, fields[b"connection"], body) == (200, b"close", b"ok")
+        assert client.rest() == b""
+        client.socket.close()
+        assert program.process.wait(10) == 0
+        assert json.loads(program.lines[-1])["message"] == "stopped"
+        with pytest.raises(ConnectionRefusedError):
+            Connection(program.address)
+
+
+def test_what_is_still_busy_after_the_drain_timeout_is_cut_off(backends: str) -> None:
+    with (
+        running_program(
+            MILLRACE_LB_BACKENDS=backends, MILLRACE_LB_DRAIN_TIMEOUT_S="0.5"
+        ) as program,
+        Connection(program.address) as client,
+    ):
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1")
+        until(
+            lambda: program.admin("GET", "/lb/status")[1]["requests"]["active"] == 1, "it is active"
+        )
+        program.process.send_signal(signal.SIGTERM)
+        assert program.process.wait(10) == 0
+        assert client.rest() == b""
+        assert program.said("drain timed out")[0]["active"] == 1
