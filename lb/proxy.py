@@ -10,7 +10,7 @@ from lb.backend.health import HealthPolicy
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.limiter.limiter import Limiter
-from lb.records import Records
+from lb.records import Members, Record, Records
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings
 
@@ -77,6 +77,25 @@ class Proxy:
         if passed_s < _NO_TIME_S:
             return self._whole_time
         return _time_budget(max(_NO_TIME_S, self.settings.request_timeout_s - passed_s))
+
+    def settle(self, members: Members) -> None:
+        """Count, remember and log a request that is over."""
+        status, started, ended = members[7], members[9], members[11]
+        self.counters.observe(ended - started)
+        self.records.add(members)
+        if self.access_log.takes(status):
+            record = Record(*members)
+            self.access_log.write(
+                request_id=record.request_id,
+                client=record.client,
+                method=record.head.method,
+                target=record.head.target,
+                status=status,
+                sent=record.sent,
+                seconds=ended - started,
+                backend=None if record.backend is None else record.backend.id,
+                retries=record.retries,
+            )
 
     def sweep(self) -> None:
         """Do what is due by time: to be called a few times a second."""

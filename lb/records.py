@@ -28,22 +28,21 @@ class Record(NamedTuple):
     started: float
     answered: float
     ended: float
+    retries: int
+
+
+# A Record as a plain tuple: making one costs a third, and most are never looked at.
+Members = tuple[
+    bytes, str, RequestHead, bytes, tuple[Backend, ...], tuple[Backend, ...], Backend | None,
+    int, int, float, float, float, int,
+]  # fmt: skip
 
 
 class Records:
-    """The latest requests, at most `size`.
-
-    `add` takes the members of a Record as a plain tuple, because making one costs three times as
-    much, and most are never looked at.
-    """
+    """The latest requests, at most `size`."""
 
     def __init__(self, size: int) -> None:
-        self._records: deque[
-            tuple[
-                bytes, str, RequestHead, bytes, tuple[Backend, ...], tuple[Backend, ...],
-                Backend | None, int, int, float, float, float,
-            ]
-        ] = deque(maxlen=size)  # fmt: skip
+        self._records: deque[Members] = deque(maxlen=size)
         self.add = self._records.append
 
     def find(self, request_id: bytes) -> Record | None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import cast
 
 from lb.backend.backend import Backend
+from lb.client.departure import has_departed
 from lb.client.exchange import Exchange
 from lb.client.pause import Pause
 from lb.client_address import canonical
@@ -111,7 +112,10 @@ class ClientConnection(asyncio.Protocol):
             self._exchange.backend_silent(backend)
 
     def check(self, now: float) -> None:
-        """End what has taken too long."""
+        """End what has taken too long, and what nobody waits for any more."""
+        if self.pauses and self._transport is not None and has_departed(self._transport):
+            self.abort()
+            return
         if self._exchange is not None:
             self._exchange.check(now)
         elif now >= self._deadline:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from lb.backend.backend import Backend
 from lb.backend.connection import BackendConnection
 from lb.client import failures
+from lb.client.patience import overdue
 from lb.client.pause import Pause
 from lb.proxy import Proxy
 from lb.retry import Failure
 from lb.wire.problem import Problem, serialise
 from lb.wire.request import Request
-from lb.wire.response import ResponseHead, begin_answer
+from lb.wire.response import begin_answer
 
 if TYPE_CHECKING:
     from lb.client.connection import ClientConnection
@@ -27,8 +28,7 @@ class Exchange:
     and the request can be sent again.
     """
 
-    # Defaults here and not in __init__: most requests need none of these changed, and every
-    # attribute set costs a request 20 to 30 ns.
+    # Not set in __init__: most requests change few of them, and each costs 20 to 30 ns.
     _answered = 0.0
     _backend: Backend | None = None
     _body = b""  # of a request that may be sent again
@@ -84,7 +84,7 @@ class Exchange:
         if self._connection is not None:
             if request.parts or request.complete:
                 self._connection.write(request.take())
-                self._touch()
+                self._moved = self._proxy.now
         elif self._dispatched:  # on the way to a connection
             if sum(map(len, request.parts)) > _HIGH_WATER_BYTES:
                 self._client.pause_reading(Pause.BACKEND)
@@ -97,7 +97,7 @@ class Exchange:
         else:
             if request.head.expects_continue and not request.received:
                 self._client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._touch()
+            self._moved = self._proxy.now
 
     def pause_receiving(self) -> None:
         """Take no more of the answer: the client is slower."""
@@ -106,7 +106,7 @@ class Exchange:
 
     def resume_receiving(self) -> None:
         """Go on taking the answer."""
-        self._touch()
+        self._moved = self._proxy.now
         if self._connection is not None:
             self._connection.resume_reading()
 
@@ -123,28 +123,22 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """End the request when somebody has been silent for too long."""
-        settings = self._proxy.settings
         from_client = not self.request.complete and not self._sending_paused
-        if now - self._started >= settings.request_timeout_s:
-            problem = failures.request_expired(settings.request_timeout_s, by_client=from_client)
-        elif not self.request.complete or self._client.is_stalled:
-            if now - self._moved < settings.body_idle_timeout_s:
-                return
-            problem = (
-                failures.body_stalled(settings.body_idle_timeout_s)
-                if from_client
-                else failures.backend_silent(settings.body_idle_timeout_s)
-            )
-        else:
-            if now - self._moved < settings.first_byte_timeout_s:
-                return
-            problem = failures.backend_silent(settings.first_byte_timeout_s)
+        problem = overdue(
+            self._proxy.settings,
+            passed_s=now - self._started,
+            silent_s=now - self._moved,
+            from_client=from_client,
+            to_client=self._client.is_stalled,
+        )
+        if problem is None:
+            return
         if self._client.is_stalled:
             self._client.abort()
-            return
-        if not from_client and not self._status and self._backend is not None:
-            self._backend.failures += 1
-        self.fail(problem)
+        else:
+            if not from_client and self._backend is not None:
+                self._backend.failures += 1
+            self.fail(problem)
 
     def fail(self, problem: Problem) -> None:
         """Answer with a problem; when the answer has begun, break it off instead."""
@@ -201,10 +195,9 @@ class Exchange:
         if connection is None or backend is None:
             return
         reader = connection.reader
-        client = self._client
         if reader.interims:
             if not self.request.head.http_1_0:
-                client.write(reader.interims)
+                self._client.write(reader.interims)
             reader.interims = b""
         head = reader.head
         if head is None:
@@ -215,18 +208,24 @@ class Exchange:
             self._status = head.status
             self._answered = now
             backend.observe_latency(now - self._attempt_started)
-            out = self._begin(head)
+            out, self._chunked, self._close = begin_answer(
+                head,
+                self._request_id,
+                self._fields,
+                http_1_0=self.request.head.http_1_0,
+                close=not self._may_keep_alive(),
+            )
         if reader.parts:
-            body = reader.parts.pop() if len(reader.parts) == 1 else b"".join(reader.parts)
+            body = b"".join(reader.parts)
             reader.parts.clear()
             self._sent += len(body)
             out += b"%x\r\n%b\r\n" % (len(body), body) if self._chunked else body
         if reader.complete:
-            client.write(out + b"0\r\n\r\n" if self._chunked else out)
+            self._client.write(out + b"0\r\n\r\n" if self._chunked else out)
             self._finish(now, reuse=reader.reusable and self.request.complete)
         else:
-            client.write(out)
-            self._touch()
+            self._client.write(out)
+            self._moved = self._proxy.now
 
     def response_failed(self, reason: str) -> None:
         """Tell the client that the backend spoke no HTTP."""
@@ -258,14 +257,10 @@ class Exchange:
     def resume_sending(self) -> None:
         """Go on taking the body."""
         self._sending_paused = False
-        self._touch()
+        self._moved = self._proxy.now
         self._client.resume_reading(Pause.BACKEND)
 
     # ---- inside
-
-    def _touch(self) -> None:
-        """Something moved: time for the next to happen starts anew."""
-        self._moved = self._proxy.now
 
     def _dispatch(self) -> None:
         """Begin an attempt at a backend."""
@@ -305,7 +300,7 @@ class Exchange:
         connection.carry(self, wire, to_head=request.head.method == b"HEAD")
         if client.pauses:
             client.resume_reading(Pause.BACKEND)
-        self._touch()
+        self._moved = self._proxy.now
 
     def _attempt_failed(self, failure: Failure, reason: str, *, is_fault: bool = True) -> None:
         backend = self._detach()
@@ -347,21 +342,6 @@ class Exchange:
         self._in_budget = True
         self._dispatch()
         return True
-
-    def _begin(self, head: ResponseHead) -> bytes:
-        """Return the bytes that begin the answer."""
-        http_1_0 = self.request.head.http_1_0
-        keep_alive = self._may_keep_alive()
-        if head.usual is not None and keep_alive and not http_1_0:
-            return b"%b%b\r\n%b\r\n" % (head.usual, self._request_id, self._fields)
-        begun = begin_answer(
-            head,
-            b"X-Request-ID: %b\r\n%b" % (self._request_id, self._fields),
-            http_1_0=http_1_0,
-            close=not keep_alive,
-        )
-        self._chunked, self._close = begun.chunked, begun.close
-        return begun.head
 
     def _may_keep_alive(self) -> bool:
         request = self.request
@@ -411,23 +391,10 @@ class Exchange:
             proxy.backends.request_over(self)
         if self._in_budget:
             proxy.retry_budget.leave(counters.active)
-        counters.observe(now - self._started)
-        proxy.records.add(
+        proxy.settle(
             (
                 self._request_id, self._client.address, self.request.head, self._fields,
                 proxy.backends.in_use, self.tried, backend, self._status, self._sent,
-                self._started, self._answered, now,
+                self._started, self._answered, now, self._retries,
             )
         )  # fmt: skip
-        if proxy.access_log.takes(self._status):
-            proxy.access_log.write(
-                request_id=self._request_id,
-                client=self._client.address,
-                method=self.request.head.method,
-                target=self.request.head.target,
-                status=self._status,
-                sent=self._sent,
-                seconds=now - self._started,
-                backend=backend.id if backend is not None else None,
-                retries=self._retries,
-            )

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from lb.wire.fields import HOP_BY_HOP, connection_options, joined
 from lb.wire.head import REMEMBERED_BYTES, BadField, Field, split_fields
@@ -125,20 +125,17 @@ def interim(head: ResponseHead) -> bytes:
     return head.start + b"\r\n"
 
 
-class Begun(NamedTuple):
-    """The bytes that begin an answer; whether its body goes in chunks; whether it is the last."""
+def begin_answer(
+    head: ResponseHead, request_id: bytes, fields: bytes, *, http_1_0: bool, close: bool
+) -> tuple[bytes, bool, bool]:
+    """Return the bytes that begin an answer; whether its body goes in chunks; if it is the last.
 
-    head: bytes
-    chunked: bool
-    close: bool
-
-
-def begin_answer(head: ResponseHead, fields: bytes, *, http_1_0: bool, close: bool) -> Begun:
-    """Return how the client is answered; `fields` are header lines of our own.
-
-    A body that ends with the backend's connection goes in chunks, so that the client can tell
-    that it is whole, and keep its connection.  HTTP/1.0 has no chunks: there it is closed.
+    `fields` are header lines of our own.  A body that ends with the backend's connection goes in
+    chunks, so that the client can tell that it is whole, and keep its connection.  HTTP/1.0 has
+    no chunks: there it is closed.
     """
+    if head.usual is not None and not close and not http_1_0:
+        return b"%b%b\r\n%b\r\n" % (head.usual, request_id, fields), False, False
     chunked = False
     framing = b""
     if head.framing in {"none", "length"}:
@@ -153,4 +150,5 @@ def begin_answer(head: ResponseHead, fields: bytes, *, http_1_0: bool, close: bo
         framing += b"Connection: close\r\n"
     elif http_1_0:
         framing += b"Connection: keep-alive\r\n"
-    return Begun(b"%b%b%b\r\n" % (head.start, framing, fields), chunked, close)
+    start = b"%b%bX-Request-ID: %b\r\n%b\r\n" % (head.start, framing, request_id, fields)
+    return start, chunked, close
