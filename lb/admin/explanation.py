@@ -20,7 +20,7 @@ def explanation(record: Record, now: float) -> dict[str, Any]:
         "backend": None if record.backend is None else record.backend.id,
         "candidates": [backend.id for backend in record.candidates],
         "failed_at": [backend.id for backend in record.tried],
-        "retries": len(record.tried),
+        "retries": record.retries,
         "limiter": _fields(record.fields),
         "timings_ms": {"first_byte": _ms(answered_s), "total": _ms(record.ended - record.started)},
         "age_s": round(now - record.ended, 3),
