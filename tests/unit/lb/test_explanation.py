@@ -10,7 +10,7 @@ def test_it_tells_the_way_of_a_request_without_its_query_string() -> None:
     first, second = (Backend(host, 1, lambda _: None, weight=1, max_idle=1) for host in "ab")
     record = Record(
         request_id=b"mine", client="::1", fields=b"RateLimit: r=3\r\n",
-        head=vet(b"GET /v1/x?secret HTTP/1.1\r\nHost: h\r\n\r\n", 0),
+        head=vet(b"GET /v1/x?secret HTTP/1.1\r\nHost: h\r\n\r\n"),
         candidates=(first, second), tried=(first,), backend=second, status=200, sent=5,
         started=10.0, answered=10.25, ended=10.5, retries=1,
     )  # fmt: skip
