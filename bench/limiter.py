@@ -20,7 +20,7 @@ import psutil
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
-from lb.limiter.window_log import WindowLog
+from lb.limiter.window import Algorithm, make_window
 
 AMOUNT, WINDOW_S = 100, 60
 ITEM = limits.RateLimitItemPerMinute(AMOUNT)
@@ -32,9 +32,9 @@ REQUESTS_EACH = 3
 Decide = Callable[[str, float], bool]
 
 
-def window_log() -> Decide:
-    log = WindowLog(AMOUNT, WINDOW_S, max_clients=10_000_000, now=0.0)
-    return lambda client, now: log.take(client, now).allowed
+def window(algorithm: Algorithm) -> Decide:
+    made = make_window(algorithm, AMOUNT, WINDOW_S, max_clients=10_000_000, now=0.0)
+    return lambda client, now: made.take(client, now, AMOUNT)[0] >= 0
 
 
 def moving_window() -> Decide:
@@ -69,7 +69,10 @@ def sliding_counter_with_stats() -> Decide:
     return decide
 
 
-OURS: dict[str, Callable[[], Decide]] = {"ours, log": window_log}
+OURS: dict[str, Callable[[], Decide]] = {
+    "ours, log": lambda: window("log"),
+    "ours, counter": lambda: window("counter"),
+}
 THEIRS: dict[str, Callable[[], Decide]] = {
     "limits, MovingWindow": moving_window,
     "limits, MovingWindow + stats": moving_window_with_stats,

@@ -28,7 +28,7 @@ from lb.client.connection import ClientConnection
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.errors import StartFailed
-from lb.limiter.limiter import Limiter
+from lb.limiter.wiring import make_limiter
 from lb.listening import raise_file_limit
 from lb.processes.answers import Answers
 from lb.processes.channel import Channel
@@ -86,7 +86,6 @@ class Balancer:
         self._resolver = Resolver(
             settings.sources, backends, interval_s=settings.resolve_interval_s
         )
-        rate = settings.rate
         self._access_log = AccessLog(
             settings.access_log,
             sys.stdout.buffer,
@@ -100,9 +99,7 @@ class Balancer:
             client_addresses=ClientAddresses(
                 settings.trusted_networks, ipv6_prefix=settings.rate_limit_ipv6_prefix
             ),
-            limiter=None
-            if rate is None
-            else Limiter(rate, max_clients=settings.rate_limit_max_clients, now=clock()),
+            limiter=make_limiter(settings, clock=clock, log=self._log),
             health_policy=health_policy,
             retry_policy=RetryPolicy(settings.max_retries, settings.safe_paths),
             retry_budget=RetryBudget(
@@ -128,6 +125,8 @@ class Balancer:
         )
         # Resolved before the first client can come, so that it does not meet an empty list.
         await self._resolver.resolve()
+        if self.proxy.limiter is not None:
+            await self.proxy.limiter.start()
         self._tasks = [
             loop.create_task(self._resolver.run()), loop.create_task(self._sweep())
         ]  # fmt: skip
@@ -200,6 +199,8 @@ class Balancer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._checker.stop()
+        if proxy.limiter is not None:
+            await proxy.limiter.stop()
         proxy.backends.close_idle()
         await asyncio.sleep(0)  # so that the transports tell that they are closed
         self._access_log.close()
@@ -234,8 +235,8 @@ async def _serve(settings: BalancerSettings, channel: Channel, slots: list[socke
         loop.add_signal_handler(number, stopping.set)
     # A terminal sends it to all; to reload is the parent's affair.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    balancer = Balancer(settings)
     try:
+        balancer = Balancer(settings)
         await balancer.watch()
     except StartFailed as error:
         channel.send({"failed": str(error)})

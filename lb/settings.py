@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lb.backend.source import Address, Source, parse_address, parse_sources
 from lb.client_address import Network, parse_networks
+from lb.limiter.redis_address import RedisAddress, parse_redis_url
+from lb.limiter.rules import Rules, parse_limit, parse_rules
+from lb.limiter.window import Algorithm
 from lb.pick import Strategy
 
 
@@ -25,8 +28,18 @@ def _sources(text: str) -> str:
 
 
 def _limit(text: str) -> str:
-    if text != "off" and len(limits.parse_many(text)) != 1:
-        raise ValueError("give one limit, like 100/minute, or off")
+    parse_limit(text)
+    return text
+
+
+def _rules(text: str) -> str:
+    parse_rules(text)
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if text:
+        parse_redis_url(text)
     return text
 
 
@@ -119,6 +132,20 @@ class BalancerSettings(BaseSettings):
     explain_requests: Annotated[int, Field(ge=0)] = 4096
 
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
+    rate_limit_algorithm: Annotated[
+        Algorithm, Field(validation_alias="MILLRACE_RATE_LIMIT_ALGORITHM")
+    ] = "log"
+    rate_limit_rules: Annotated[
+        str, AfterValidator(_rules), Field(validation_alias="MILLRACE_RATE_LIMIT_RULES")
+    ] = ""
+    rate_limit_keys_file: Annotated[
+        str, Field(validation_alias="MILLRACE_RATE_LIMIT_KEYS_FILE")
+    ] = ""
+    rate_limit_shadow: Annotated[bool, Field(validation_alias="MILLRACE_RATE_LIMIT_SHADOW")] = False
+    redis_url: Annotated[str, AfterValidator(_redis_url), Field(repr=False)] = ""
+    rate_limit_redis_timeout_s: Annotated[
+        Seconds, Field(validation_alias="MILLRACE_RATE_LIMIT_REDIS_TIMEOUT_S")
+    ] = 0.05
 
     @model_validator(mode="after")
     def _head_holds_the_line(self) -> Self:
@@ -178,9 +205,19 @@ class BalancerSettings(BaseSettings):
         return parse_networks(self.trusted_proxies)
 
     @property
+    def rules(self) -> Rules:
+        """The limits of paths and keys beside the usual one."""
+        return parse_rules(self.rate_limit_rules)
+
+    @property
+    def redis_address(self) -> RedisAddress | None:
+        """Where the shared windows are; None: each process has its own."""
+        return parse_redis_url(self.redis_url) if self.redis_url else None
+
+    @property
     def rate(self) -> limits.RateLimitItem | None:
         """The limit, or None for no limit."""
-        return None if self.rate_limit == "off" else limits.parse(self.rate_limit)
+        return parse_limit(self.rate_limit)
 
 
 def load(**given: object) -> BalancerSettings:

@@ -6,7 +6,7 @@ from typing import Any
 # Numbers that tell how something is and not how many: the mean of those who know it.
 _MEANS = frozenset({"latency_ms", "peak_ms", "last_check_ms", "effective_weight"})
 # Numbers that are the same everywhere.
-_SAME = frozenset({"weight"})
+_SAME = frozenset({"weight", "balancers", "share"})
 _LATEST = frozenset({"last_check"})
 
 

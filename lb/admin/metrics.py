@@ -137,12 +137,34 @@ class ProxyCollector(Collector):
         limiter = self._proxy.limiter
         if limiter is None:
             return
-        limited = CounterMetricFamily("millrace_lb_rate_limited", "Requests refused with 429.")
-        limited.add_metric([], limiter.limited)
+        limited = CounterMetricFamily(
+            "millrace_lb_rate_limited",
+            "Requests beyond a limit: refused, or let pass in shadow mode.",
+            labels=["policy"],
+        )
+        for policy in limiter.policies:
+            limited.add_metric([policy.name], policy.refused)
         yield limited
         clients = GaugeMetricFamily("millrace_lb_rate_limit_clients", "Clients counted now.")
         clients.add_metric([], limiter.clients)
         yield clients
+        if limiter.shared is None:
+            return
+        checks = CounterMetricFamily(
+            "millrace_lb_rate_limit_shared_checks",
+            "Requests counted in Redis (shared), or by this balancer alone since Redis was away or "
+            "late (fallback).",
+            labels=["mode"],
+        )
+        checks.add_metric(["shared"], limiter.shared.answered)
+        checks.add_metric(["fallback"], limiter.shared.unanswered)
+        yield checks
+        fallback = GaugeMetricFamily(
+            "millrace_lb_rate_limit_fallback",
+            "Processes that Redis is away for: each enforces its part of the limits.",
+        )
+        fallback.add_metric([], float(limiter.shared.mode == "fallback"))
+        yield fallback
 
 
 def samples(proxy: Proxy) -> list[Family]:

@@ -29,13 +29,7 @@ def status(proxy: Proxy) -> dict[str, Any]:
             "expired": proxy.backends.queue.expired,
         },
         "panicking": proxy.backends.panicking,
-        "limiter": None
-        if limiter is None
-        else {
-            "limit": limiter.notation,
-            "clients": limiter.clients,
-            "limited": limiter.limited,
-        },
+        "limiter": None if limiter is None else limiter.status(),
     }
 
 

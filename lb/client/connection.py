@@ -250,7 +250,10 @@ class ClientConnection(asyncio.Protocol):
             if self._transport is None:
                 break
             if reader.requests:
-                self._exchange = Exchange(self._proxy, self, reader.requests.popleft())
+                request = reader.requests.popleft()
+                if self.is_trusted:
+                    self.identify(request)
+                self._exchange = Exchange(self._proxy, self, request)
                 self._exchange.start()
             elif reader.refusal is not None:
                 self._refuse(reader.refusal)

@@ -8,6 +8,7 @@ from lb.backend.connection import BackendConnection
 from lb.client import failures
 from lb.client.patience import overdue
 from lb.client.pause import Pause
+from lb.limiter.limiter import Verdict
 from lb.proxy import Proxy
 from lb.retry import Failure
 from lb.wire.problem import Problem, serialise
@@ -61,20 +62,29 @@ class Exchange:
         """Count the request, and send it on as soon as may be."""
         proxy = self._proxy
         proxy.counters.active += 1
-        if self._client.is_trusted:
-            self._client.identify(self.request)
+        verdict: Verdict | None = b""
         if proxy.limiter is not None:
-            verdict = proxy.limiter.check(self._client.key, self.request.head.target, self._started)
-            if verdict is not None:
-                self._fields = verdict.fields
-                if verdict.problem is not None:
-                    self.fail(verdict.problem)
-                    return
-        if self.request.bodiless:
-            self._replayable = self._dispatched = True
-            self._dispatch()
+            head = self.request.head
+            verdict = proxy.limiter.check(
+                self._client.key, head.target, head.api_key, self._started, self._limited
+            )
+        if verdict is None:
+            self._dispatched = True  # the body waits, as for a connection
         else:
-            self.body_arrived()
+            self._limited(verdict)
+
+    def _limited(self, verdict: Verdict) -> None:
+        """Do what the limit tells, at once or when the shared count has been asked."""
+        if self._over:
+            return
+        self._client.resume_reading(Pause.BACKEND)
+        self._dispatched = self._replayable = isinstance(verdict, bytes) and self.request.bodiless
+        if not isinstance(verdict, bytes):
+            self._fields = verdict.fields
+            self.fail(verdict.problem)
+            return
+        self._fields = verdict
+        self._dispatch() if self._dispatched else self.body_arrived()
 
     def body_arrived(self) -> None:
         """Look at the request again: more of its body may be there."""

@@ -79,7 +79,7 @@ def test_status_and_metrics_agree_with_what_happened(running: Running) -> None:
     ids = [backend["id"] for backend in document["backends"]]
     assert sum(samples["millrace_lb_requests_total", one, "2xx"] for one in ids) == 4
     assert samples["millrace_lb_requests_total", "4xx", "balancer"] == 2
-    assert samples["millrace_lb_rate_limited_total",] == 2
+    assert samples["millrace_lb_rate_limited_total", "default"] == 2
     assert samples["millrace_lb_request_duration_seconds_count",] == 6
     assert samples["millrace_lb_backend_state", ids[0], "ready"] == 1
     assert samples["millrace_lb_backend_weight", ids[0]] == 1

@@ -18,7 +18,9 @@ def test_a_setting_is_documented_with_its_default(variable: str, default: object
     ]
     assert len(rows) == 1
     cell = rows[0].split("|")[2].strip()
-    if isinstance(default, float):
+    if isinstance(default, bool):
+        assert cell == f"`{str(default).lower()}`"
+    elif isinstance(default, float):
         assert float(cell.strip("`")) == default
     else:
         assert cell == (f"`{default}`" if default else "none")
@@ -71,6 +73,11 @@ def test_a_broken_list_is_refused(text: str) -> None:
         ("MILLRACE_LB_STRATEGY", "random"),
         ("MILLRACE_RATE_LIMIT", "many"),
         ("MILLRACE_RATE_LIMIT", "1/second;2/minute"),
+        ("MILLRACE_RATE_LIMIT_RULES", "/v1/hash"),
+        ("MILLRACE_RATE_LIMIT_ALGORITHM", "guess"),
+        ("MILLRACE_LB_REDIS_URL", "http://redis"),
+        ("MILLRACE_LB_REDIS_URL", "redis://redis/first"),
+        ("MILLRACE_LB_TRUSTED_PROXIES", "10.0.0.0/99"),
         ("MILLRACE_LB_CONNECT_TIMEOUT_S", "0"),
         ("MILLRACE_LB_MAX_HEADER_BYTES", "100"),
         ("MILLRACE_LB_RETRY_SAFE_PATHS", "v1"),
