@@ -253,8 +253,12 @@ class ClientConnection(asyncio.Protocol):
                 request = reader.requests.popleft()
                 if self.is_trusted:
                     self.identify(request)
-                self._exchange = Exchange(self._proxy, self, request)
-                self._exchange.start()
+                self._exchange = exchange = Exchange(self._proxy, self, request)
+                exchange.start()
+                # Its head and a fault of its body may have come in one read.
+                refusal = reader.refusal
+                if refusal is not None and not request.complete and self._exchange is exchange:
+                    exchange.fail(refusal)
             elif reader.refusal is not None:
                 self._refuse(reader.refusal)
             elif self._stash:

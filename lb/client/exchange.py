@@ -56,8 +56,6 @@ class Exchange:
         self._started = self._attempt_started = proxy.clock()
         self._moved = proxy.now
 
-    # ---- for the client's connection
-
     def start(self) -> None:
         """Count the request, and send it on as soon as may be."""
         proxy = self._proxy
@@ -172,8 +170,6 @@ class Exchange:
         self._settle(backend, self._proxy.clock())
         self._client.exchange_over(close=close)
 
-    # ---- for the backends
-
     def engage(self, backend: Backend) -> None:
         """Begin an attempt at `backend`."""
         self._backend = backend
@@ -196,8 +192,6 @@ class Exchange:
             failure: Failure = "connect" if connection is None else "silent"
             if self._may_retry(failure):
                 self._attempt_failed(failure, "a replica is silent", is_fault=False)
-
-    # ---- for the backend's connection
 
     def response_arrived(self) -> None:
         """Pass on what the backend's connection has read."""
@@ -270,8 +264,6 @@ class Exchange:
         self._moved = self._proxy.now
         self._client.resume_reading(Pause.BACKEND)
 
-    # ---- inside
-
     def _dispatch(self) -> None:
         """Begin an attempt at a backend."""
         backends = self._proxy.backends
@@ -313,12 +305,10 @@ class Exchange:
         self._moved = self._proxy.now
 
     def _attempt_failed(self, failure: Failure, reason: str, *, is_fault: bool = True) -> None:
+        self._blame(reason, is_fault=is_fault)
         backend = self._detach()
         proxy = self._proxy
         if backend is not None:
-            backend.failures += 1
-            if is_fault:
-                backend.connection_failed(reason, proxy.health_policy, proxy.clock())
             self.tried = (*self.tried, backend)
         if self._may_retry(failure):
             self._retries += 1
@@ -331,11 +321,15 @@ class Exchange:
             self.fail(failures.backend_failed(reason, may_repeat=failure == "connect"))
 
     def _broken(self, reason: str) -> None:
-        proxy, backend = self._proxy, self._backend
+        self._blame(reason, is_fault=True)
+        self.fail(failures.backend_failed(reason, may_repeat=False))
+
+    def _blame(self, reason: str, *, is_fault: bool) -> None:
+        backend, proxy = self._backend, self._proxy
         if backend is not None:
             backend.failures += 1
-            backend.connection_failed(reason, proxy.health_policy, proxy.clock())
-        self.fail(failures.backend_failed(reason, may_repeat=False))
+            if is_fault:
+                backend.connection_failed(reason, proxy.health_policy, proxy.clock())
 
     def _may_retry(self, failure: Failure) -> bool:
         return self._proxy.retry_policy.allows(

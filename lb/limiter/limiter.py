@@ -23,7 +23,7 @@ class Refusal(NamedTuple):
 
 
 # The header lines of a request that may pass (empty: no limit is on it), or its refusal.  No
-# object for the usual case: a check costs less than a microsecond.
+# object for the usual case: this is asked for every request.
 Verdict = bytes | Refusal
 
 

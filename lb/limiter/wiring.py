@@ -63,11 +63,15 @@ def make_limiter(
         entries.append((key, policies[name]))
     if not policies:
         return None
+    shared = _shared(settings, clock, log)
+    if shared is None:  # processes that know nothing of each other: a part for each
+        for limited in policies.values():
+            limited.share = max(1, limited.amount // settings.processes)
     return Limiter(
         tuple(policies.values()),
         PathPolicies(by_prefix),
         KeyPolicies(entries) if entries else None,
-        shared=_shared(settings, clock, log),
+        shared=shared,
         shadow=settings.rate_limit_shadow,
         clock=clock,
         log=log,

@@ -9,6 +9,8 @@ from lb.wire.request import Request
 from lb.wire.request_head import RequestHead, vet
 from lb.wire.request_line import refusal_of_line
 
+_CONTROLS = "The head holds a control character, or CR or LF alone. Correct it."
+
 
 class RequestReader:
     """Incremental: feed() bytes, then look at `requests` and `refusal`.
@@ -96,7 +98,12 @@ class RequestReader:
 
     def _vet(self, raw: bytes) -> RequestHead:
         self._check_size(raw)
-        head = vet(raw)
+        try:
+            head = vet(raw)
+        except Problem:
+            if is_malformed(raw):  # the same refusal however the bytes were cut
+                raise bad_request(_CONTROLS) from None
+            raise
         if head.content_length > self._max_body:
             raise self._body_too_large()
         return head
@@ -105,7 +112,7 @@ class RequestReader:
         """Keep a head that isn't complete, unless it can be refused already."""
         self._check_size(data)
         if is_malformed(data, max(0, looked_at - 1)):
-            raise bad_request("The head holds a control character, or CR or LF alone. Correct it.")
+            raise bad_request(_CONTROLS)
         line, crlf, _ = data.partition(b"\r\n")
         refusal = refusal_of_line(line) if crlf else None
         if refusal is not None:

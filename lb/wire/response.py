@@ -84,6 +84,8 @@ def _vet(raw: bytes) -> ResponseHead:
             options |= connection_options(field.value)
     if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadResponse("Content-Length is repeated, or no number")
+    if encoding is not None and minor == b"0":
+        raise BadResponse("Transfer-Encoding in HTTP/1.0")  # RFC 9112 section 6.1
     size = None if length is None else int(length)
     framing = _framing(status, size, encoding)
     start = _STATUS_LINES[status] + joined(passed, options)

@@ -16,28 +16,10 @@ from tests.conformance.verdict import differences
 PATIENCE_S = 8.0
 ONE_HOP_ONLY = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"}
 
-# Known faults of the balancer.  The name of a case, or of a category whose refused bodies hang:
-# a chunk that comes in one read with its head and is malformed gets no answer in time.
-OPEN_CASES = {
-    "CR CR LF after the line",  # refused, but with 505 when it comes in one read
-    "chunks from HTTP/1.0",
-    "a streamed body with a broken chunk at its end",  # hangs where it comes in one read
-    "an extension that hides a line end (TERM.EXT)",
-    "two bytes where the line end of a chunk is expected",
-}
-OPEN_CATEGORIES = {"chunks", "trailers"}
-
-
-def is_open(category: str, case: Case) -> bool:
-    return case.name in OPEN_CASES or (category in OPEN_CATEGORIES and case.statuses == (400,))
-
 
 def parameters() -> Iterator[object]:
     for category, case in CASES:
-        # Not run, since each would wait for its answer in vain.
-        open_fault = pytest.mark.xfail(reason="a known fault of the balancer", run=False)
-        marks = [open_fault] if is_open(category, case) else []
-        yield pytest.param(case, id=f"{category}-{case.name}", marks=marks)
+        yield pytest.param(case, id=f"{category}-{case.name}")
 
 
 @pytest.fixture(scope="module")
