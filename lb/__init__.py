@@ -1,1 +1,1 @@
-"""The load balancer: asyncio, uvloop, httptools."""
+"""The load balancer: asyncio, uvloop, and an HTTP parser of its own."""

@@ -1,12 +1,14 @@
 """One JSON line a request, gathered and written in batches."""
 
 import json
-from collections.abc import Callable
+import select
+from collections.abc import Callable, Iterator
 from queue import Full, Queue
 from threading import Thread
 from typing import BinaryIO, Literal
 
-Verbosity = Literal["off", "errors", "full"]
+# sampled: like errors, and a part of the others
+Verbosity = Literal["off", "errors", "sampled", "full"]
 
 _BATCH_BYTES = 65536
 _MOST_BATCHES = 64
@@ -16,13 +18,22 @@ class AccessLog:
     """Lines wait in memory until flush(), which a thread then writes.
 
     Whoever reads our output may stall; requests must not.  What is more than 4 MiB behind is
-    dropped, and counted in `dropped`.
+    dropped, and counted in `dropped`.  `sample`: the part of the requests without an error that
+    is logged when that is sampled; `random` returns numbers from 0 to below 1.
     """
 
     def __init__(
-        self, verbosity: Verbosity, output: BinaryIO, *, now_text: Callable[[], str]
+        self,
+        verbosity: Verbosity,
+        output: BinaryIO,
+        *,
+        sample: float,
+        random: Callable[[], float],
+        now_text: Callable[[], str],
     ) -> None:
-        self._lowest = {"off": 1000, "errors": 500, "full": 0}[verbosity]
+        self._lowest = {"off": 1000, "errors": 500, "sampled": 500, "full": 0}[verbosity]
+        self._sample = sample if verbosity == "sampled" else 0.0
+        self._random = random
         self._now_text = now_text
         self._lines: list[bytes] = []
         self._size = 0
@@ -33,7 +44,9 @@ class AccessLog:
 
     def takes(self, status: int) -> bool:
         """Tell whether an answer with this status is logged; 0: the client went away."""
-        return status >= self._lowest
+        if status >= self._lowest:
+            return True
+        return self._sample > 0 and self._random() < self._sample
 
     def write(
         self,
@@ -97,7 +110,22 @@ class AccessLog:
     def _run(self) -> None:
         while (batch := self._batches.get()) is not None:
             try:
-                self._output.write(batch)
-                self._output.flush()
+                for piece in _pieces(batch):
+                    self._output.write(piece)
+                    self._output.flush()
             except (OSError, ValueError):
                 return  # nobody reads any more
+
+
+def _pieces(batch: bytes) -> Iterator[bytes]:
+    """Yield whole lines, as many at a time as a pipe takes in one go.
+
+    Several processes write to the same one, and would cut each other's lines.
+    """
+    start = 0
+    while start < len(batch):
+        end = batch.rfind(b"\n", start, start + select.PIPE_BUF) + 1
+        if not end:  # one line alone is longer
+            end = batch.find(b"\n", start) + 1
+        yield batch[start:end]
+        start = end

@@ -24,7 +24,7 @@ class Counters:
     def __init__(self) -> None:
         self.active = 0
         self.own_answers = [0] * 10
-        self.retries = {"connect": 0, "closed": 0}
+        self.retries = {"connect": 0, "closed": 0, "silent": 0}
         self.connections_refused = 0
         self.duration_counts = [0] * (len(BUCKETS) + 1)
         self.duration_sum_s = 0.0

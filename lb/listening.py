@@ -10,8 +10,11 @@ from lb.errors import AddressInUse, StartFailed
 _BACKLOG = 2048
 
 
-def listen(address: Address, variable: str) -> socket.socket:
-    """Return a listening socket.  `variable` names the setting, for the message of StartFailed."""
+def listen(address: Address, variable: str, *, share_port: bool = False) -> socket.socket:
+    """Return a listening socket.  `variable` names the setting, for the message of StartFailed.
+
+    With `share_port`, several sockets of ours may have the same address.
+    """
     place = f"{address.host}:{address.port}"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
@@ -24,6 +27,8 @@ def listen(address: Address, variable: str) -> socket.socket:
         ) from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(where)
         sock.listen(_BACKLOG)
         sock.setblocking(False)

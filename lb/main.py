@@ -1,8 +1,10 @@
-"""Builds the balancer, runs it, and ends it in order."""
+"""Builds the balancer of one process, runs it, and ends it in order."""
 
 import asyncio
 import random
 import signal
+import socket
+import ssl
 import sys
 import time
 from contextlib import suppress
@@ -10,32 +12,35 @@ from datetime import UTC, datetime
 
 import structlog
 import uvloop
-from prometheus_client import exposition
 from pydantic import ValidationError
 
 from lb import logs
 from lb.access_log import AccessLog
-from lb.admin.connection import AdminConnection
-from lb.admin.metrics import registry
-from lb.admin.routes import Answer, Routes
-from lb.admin.status import status
+from lb.admin.decisions import Decisions
+from lb.admin.metrics import samples
 from lb.backend.backend import Backend
-from lb.backend.backends import Backends, Change
+from lb.backend.backends import Backends, BackendsPolicy, Change
 from lb.backend.checker import Checker
 from lb.backend.health import HealthPolicy
 from lb.backend.resolver import Resolver
+from lb.backend.wait_queue import WaitQueue
 from lb.client.connection import ClientConnection
+from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.errors import StartFailed
-from lb.limiter.limiter import Limiter
-from lb.listening import listen, raise_file_limit
+from lb.limiter.wiring import make_limiter
+from lb.listening import raise_file_limit
+from lb.processes.answers import Answers
+from lb.processes.channel import Channel
 from lb.proxy import Proxy
 from lb.request_id import request_ids
 from lb.retry import RetryBudget, RetryPolicy
-from lb.settings import BalancerSettings
+from lb.settings import BalancerSettings, complaints, load
+from lb.tls import server_context
 
 _SWEEP_S = 0.25
 _SPARE_FILES = 64
+_TLS_SHUTDOWN_S = 2.0
 
 
 def _now_text() -> str:
@@ -43,40 +48,58 @@ def _now_text() -> str:
 
 
 class Balancer:
-    """Everything wired: start() in a running loop, then stop().
-
-    `address` and `admin_address` are (host, port) once started.
-    """
+    """Everything wired: watch() and listen() in a running loop, then stop()."""
 
     def __init__(self, settings: BalancerSettings) -> None:
         self._settings = settings
         self._log = structlog.get_logger("lb")
+        clock = time.monotonic
         health_policy = HealthPolicy(
-            settings.check_rise, settings.check_fall, settings.max_connection_failures
+            settings.check_rise,
+            settings.check_fall,
+            settings.max_connection_failures,
+            settings.eject_s,
+            settings.eject_max_s,
         )
         self._checker = Checker(
             health_policy,
             interval_s=settings.check_interval_s,
             timeout_s=settings.check_timeout_s,
+            clock=clock,
             now_text=_now_text,
+            random=random.random,
+            on_silent=self._backend_silent,
         )
         backends = Backends(
             settings.strategy,
-            max_connections=settings.max_backend_connections,
+            BackendsPolicy(
+                max_connections=settings.max_backend_connections,
+                max_idle=settings.max_idle_per_backend,
+                slow_start_s=settings.slow_start_s,
+                panic_ratio=settings.panic_ratio,
+            ),
+            WaitQueue(length=settings.queue_length, timeout_s=settings.queue_timeout_s),
             on_change=self._backend_changed,
+            clock=clock,
+            random=random.random,
         )
         self._resolver = Resolver(
             settings.sources, backends, interval_s=settings.resolve_interval_s
         )
-        clock = time.monotonic
-        rate = settings.rate
-        self._access_log = AccessLog(settings.access_log, sys.stdout.buffer, now_text=_now_text)
+        self._access_log = AccessLog(
+            settings.access_log,
+            sys.stdout.buffer,
+            sample=settings.access_log_sample,
+            random=random.random,
+            now_text=_now_text,
+        )
         self.proxy = Proxy(
             settings,
             backends=backends,
-            limiter=None
-            if rate is None
-            else Limiter(rate, max_clients=settings.rate_limit_max_clients, now=clock()),
+            client_addresses=ClientAddresses(
+                settings.trusted_networks, ipv6_prefix=settings.rate_limit_ipv6_prefix
+            ),
+            limiter=make_limiter(settings, clock=clock, log=self._log),
             health_policy=health_policy,
             retry_policy=RetryPolicy(settings.max_retries, settings.safe_paths),
             retry_budget=RetryBudget(
@@ -87,66 +110,98 @@ class Balancer:
             next_request_id=request_ids(random.SystemRandom().getrandbits),
             clock=clock,
         )
-        metrics = registry(self.proxy)
-        self._routes = Routes(
-            self.proxy,
-            status=lambda: status(self.proxy),
-            metrics=lambda: Answer(
-                exposition.CONTENT_TYPE_LATEST, exposition.generate_latest(metrics)
-            ),
-        )
-        self._admin_connections: set[AdminConnection] = set()
-        self._servers: list[asyncio.Server] = []
+        self._decisions = Decisions()
+        self._tls: ssl.SSLContext | None = None
+        self._servers: dict[int, asyncio.Server] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.address = ("", 0)
-        self.admin_address = ("", 0)
 
-    async def start(self) -> None:
-        """Listen, and begin to watch the backends.  Raises StartFailed."""
+    async def watch(self) -> None:
+        """Look the backends up, and begin to check them.  Raises StartFailed."""
         settings, loop = self._settings, asyncio.get_running_loop()
+        if settings.tls_certificate:
+            self._tls = server_context(settings.tls_certificate, settings.tls_key)
         raise_file_limit(
             2 * (settings.max_client_connections + settings.max_backend_connections) + _SPARE_FILES
         )
-        public = listen(settings.listen_address, "MILLRACE_LB_LISTEN")
-        try:
-            admin = listen(settings.admin_address, "MILLRACE_LB_ADMIN_LISTEN")
-        except StartFailed:
-            public.close()
-            raise
-        self.address = public.getsockname()[:2]
-        self.admin_address = admin.getsockname()[:2]
         # Resolved before the first client can come, so that it does not meet an empty list.
         await self._resolver.resolve()
+        if self.proxy.limiter is not None:
+            await self.proxy.limiter.start()
         self._tasks = [
             loop.create_task(self._resolver.run()), loop.create_task(self._sweep())
         ]  # fmt: skip
-        self._servers = [
-            await loop.create_server(lambda: ClientConnection(self.proxy), sock=public),
-            await loop.create_server(self._admin_connection, sock=admin),
-        ]
-        self._log.info("listening", address=settings.listen, admin=settings.admin_listen)
+
+    async def first_checks(self) -> None:
+        """Wait until each backend was checked, or had the time for it.
+
+        A process that takes clients before would answer 503 while its siblings have ready backends.
+        """
+        proxy = self.proxy
+        give_up = proxy.clock() + self._settings.check_timeout_s
+        while any(backend.check is None for backend in proxy.backends.by_id.values()):
+            if proxy.clock() >= give_up:
+                break
+            await asyncio.sleep(0.005)
+
+    async def listen(self, slot: int, sock: socket.socket) -> None:
+        """Take clients from a listening socket, until ignore() for the same slot, or stop()."""
+        if slot in self._servers or self.proxy.draining:
+            return
+        tls = self._tls
+        self._servers[slot] = await asyncio.get_running_loop().create_server(
+            lambda: ClientConnection(self.proxy),
+            sock=sock.dup(),  # it is closed with the server; `sock` may be needed again
+            ssl=tls,
+            ssl_handshake_timeout=self._settings.header_timeout_s if tls else None,
+            ssl_shutdown_timeout=_TLS_SHUTDOWN_S if tls else None,
+        )
+
+    def ignore(self, slot: int) -> None:
+        """Take no more clients from the socket: those in its queue are for another process."""
+        server = self._servers.pop(slot, None)
+        if server is not None:
+            server.close()
+
+    def decide(self, decisions: Decisions) -> None:
+        """Do what the operator decided, also with backends that are found later."""
+        self._decisions = decisions
+        backends = self.proxy.backends
+        if decisions.strategy not in {None, backends.strategy}:
+            backends.strategy = decisions.strategy
+        for backend in tuple(backends.by_id.values()):
+            self._obey(backend)
+
+    def _obey(self, backend: Backend) -> None:
+        change = self._decisions.backends.get(backend.id)
+        if change is not None:
+            self.proxy.backends.change(backend, mode=change.state, weight=change.weight)
 
     async def stop(self) -> None:
-        """Accept nothing new, finish what is in flight, and close; hard after the drain timeout."""
-        public, admin = self._servers
-        public.close()
-        self.proxy.drain()
-        give_up = self.proxy.clock() + self._settings.drain_timeout_s
-        while any(client.is_busy for client in self.proxy.clients):
-            if self.proxy.clock() >= give_up:
-                self._log.warning("drain timed out", active=self.proxy.counters.active)
+        """Accept nothing new, finish what is in flight, and close; hard after the drain timeout.
+
+        An idle connection is kept a little: a request may be on its way on it.
+        """
+        proxy, settings = self.proxy, self._settings
+        for slot in tuple(self._servers):
+            self.ignore(slot)
+        proxy.drain()
+        began = proxy.clock()
+        # Connections within their TLS handshake are not among the clients yet.
+        arriving_until = began + (settings.drain_idle_s if self._tls else _SWEEP_S / 10)
+        while proxy.clients or proxy.clock() < arriving_until:
+            if proxy.clock() >= began + settings.drain_timeout_s:
+                self._log.warning("drain timed out", active=proxy.counters.active)
                 break
             await asyncio.sleep(0.01)
-        for client in tuple(self.proxy.clients):
+        for client in tuple(proxy.clients):
             client.abort()
-        admin.close()
-        for connection in tuple(self._admin_connections):
-            connection.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._checker.stop()
-        self.proxy.backends.close_idle()
+        if proxy.limiter is not None:
+            await proxy.limiter.stop()
+        proxy.backends.close_idle()
         await asyncio.sleep(0)  # so that the transports tell that they are closed
         self._access_log.close()
         self._log.info("stopped")
@@ -156,11 +211,12 @@ class Balancer:
             self.proxy.sweep()
             await asyncio.sleep(_SWEEP_S)
 
-    def _admin_connection(self) -> AdminConnection:
-        return AdminConnection(self._routes, self.proxy.next_request_id, self._admin_connections)
+    def _backend_silent(self, backend: Backend) -> None:
+        self.proxy.backend_silent(backend)
 
     def _backend_changed(self, backend: Backend, change: Change) -> None:
         if change == "added":
+            self._obey(backend)
             self._checker.watch(backend)
         elif change == "removed":
             self._checker.forget(backend)
@@ -172,33 +228,59 @@ class Balancer:
         )
 
 
-async def _serve(settings: BalancerSettings) -> None:
+async def _serve(settings: BalancerSettings, channel: Channel, slots: list[socket.socket]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    balancer = Balancer(settings)
-    await balancer.start()
-    await stopping.wait()
-    await balancer.stop()
-
-
-def main() -> int:
-    """Run until SIGTERM or SIGINT; return the exit code."""
+    # A terminal sends it to all; to reload is the parent's affair.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        settings = BalancerSettings()
-    except ValidationError as error:
-        for item in error.errors():
-            place = ".".join(str(part) for part in item["loc"])
-            variable = place if place.startswith("MILLRACE") else f"MILLRACE_LB_{place.upper()}"
-            print(f"lb: {variable}: {item['msg']}", file=sys.stderr)  # noqa: T201
-        print("lb: docs/balancer.md describes each setting.", file=sys.stderr)  # noqa: T201
-        return 2
-    logs.configure(settings.log_level, settings.log_format)
-    try:
-        with suppress(KeyboardInterrupt):
-            uvloop.run(_serve(settings))
+        balancer = Balancer(settings)
+        await balancer.watch()
     except StartFailed as error:
-        print(f"lb: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        channel.send({"failed": str(error)})
+        return
+    await balancer.first_checks()
+    channel.send(
+        {
+            "backends_ready": len(balancer.proxy.backends.ready),
+            "drain_timeout_s": settings.drain_timeout_s,
+            "fixed": settings.fixed,
+        }
+    )
+    answers = Answers(balancer, slots)
+    # Its end means that the parent is gone, and with it whoever would stop us.
+    conversation = loop.create_task(answers.converse(channel))
+    conversation.add_done_callback(lambda _: stopping.set())
+    await stopping.wait()
+    channel.send({"leaving": True})
+    # Should the parent be gone, the address must be free for the next one.
+    for sock in slots:
+        sock.close()
+    await balancer.stop()
+    channel.send({"farewell": samples(balancer.proxy)})
+    conversation.cancel()
+    (outcome,) = await asyncio.gather(conversation, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+async def _serve_for(parent: socket.socket, slots: list[socket.socket]) -> None:
+    channel = await Channel.over(parent)
+    try:
+        settings = load(processes=len(slots))
+    except (ValidationError, OSError) as error:
+        channel.send({"failed": " ".join(complaints(error))})
+    else:
+        logs.configure(settings.log_level, settings.log_format)
+        await _serve(settings, channel, slots)
+    await channel.close()
+
+
+def main(descriptors: str) -> int:
+    """Serve until SIGTERM or the parent's end; `descriptors`: the channel's, then the sockets'."""
+    parent, *slots = (socket.socket(fileno=int(number)) for number in descriptors.split(","))
+    with suppress(KeyboardInterrupt):
+        uvloop.run(_serve_for(parent, slots))
     return 0

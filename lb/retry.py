@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 # connect: nothing was sent.  closed: sent, and the connection ended before a byte of an answer.
-Failure = Literal["connect", "closed"]
+# silent: sent, and the backend has stopped to answer anything, even checks.
+Failure = Literal["connect", "closed", "silent"]
 
 # RFC 9110 section 9.2.2; CONNECT and TRACE are never passed on
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))

@@ -1,12 +1,19 @@
 """The balancer's settings: environment variables, described for operators in docs/balancer.md."""
 
+import ipaddress
+import os
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import limits
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lb.backend.source import Address, Source, parse_address, parse_sources
+from lb.client_address import Network, parse_networks
+from lb.limiter.redis_address import RedisAddress, parse_redis_url
+from lb.limiter.rules import Rules, parse_limit, parse_rules
+from lb.limiter.window import Algorithm
 from lb.pick import Strategy
 
 
@@ -21,14 +28,29 @@ def _sources(text: str) -> str:
 
 
 def _limit(text: str) -> str:
-    if text != "off" and len(limits.parse_many(text)) != 1:
-        raise ValueError("give one limit, like 100/minute, or off")
+    parse_limit(text)
+    return text
+
+
+def _rules(text: str) -> str:
+    parse_rules(text)
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if text:
+        parse_redis_url(text)
     return text
 
 
 def _paths(text: str) -> str:
     if not all(path.strip().startswith("/") for path in text.split(",") if path.strip()):
         raise ValueError("give paths that begin with /, separated by commas")
+    return text
+
+
+def _networks(text: str) -> str:
+    parse_networks(text)
     return text
 
 
@@ -82,13 +104,48 @@ class BalancerSettings(BaseSettings):
         "/v1/query,/v1/query/explain,/v1/hash"
     )
 
-    access_log: Literal["off", "errors", "full"] = "errors"
+    access_log: Literal["off", "errors", "sampled", "full"] = "errors"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(validation_alias="MILLRACE_LOG_LEVEL")
     ] = "info"
     log_format: Annotated[
         Literal["json", "console"], Field(validation_alias="MILLRACE_LOG_FORMAT")
     ] = "json"
+
+    slow_start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    eject_s: Seconds = 1.0
+    eject_max_s: Seconds = 60.0
+    panic_ratio: Annotated[float, Field(ge=0, le=1)] = 0.3
+    queue_length: Annotated[int, Field(ge=0)] = 1024
+    queue_timeout_s: Seconds = 5.0
+    max_idle_per_backend: Annotated[int, Field(ge=0)] = 128
+
+    processes: Count = 1
+    settings_file: str = ""
+    drain_idle_s: Seconds = 1.0
+    tls_certificate: str = ""
+    tls_key: str = ""
+    admin_token: Annotated[str, Field(repr=False)] = ""
+
+    request_timeout_s: Seconds = 120.0
+    access_log_sample: Annotated[float, Field(ge=0, le=1)] = 0.01
+    explain_requests: Annotated[int, Field(ge=0)] = 4096
+
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
+    rate_limit_algorithm: Annotated[
+        Algorithm, Field(validation_alias="MILLRACE_RATE_LIMIT_ALGORITHM")
+    ] = "log"
+    rate_limit_rules: Annotated[
+        str, AfterValidator(_rules), Field(validation_alias="MILLRACE_RATE_LIMIT_RULES")
+    ] = ""
+    rate_limit_keys_file: Annotated[
+        str, Field(validation_alias="MILLRACE_RATE_LIMIT_KEYS_FILE")
+    ] = ""
+    rate_limit_shadow: Annotated[bool, Field(validation_alias="MILLRACE_RATE_LIMIT_SHADOW")] = False
+    redis_url: Annotated[str, AfterValidator(_redis_url), Field(repr=False)] = ""
+    rate_limit_redis_timeout_s: Annotated[
+        Seconds, Field(validation_alias="MILLRACE_RATE_LIMIT_REDIS_TIMEOUT_S")
+    ] = 0.05
 
     @model_validator(mode="after")
     def _head_holds_the_line(self) -> Self:
@@ -97,6 +154,29 @@ class BalancerSettings(BaseSettings):
                 "MILLRACE_LB_MAX_REQUEST_LINE_BYTES may not be above MILLRACE_LB_MAX_HEADER_BYTES"
             )
         return self
+
+    @model_validator(mode="after")
+    def _certificate_and_key_go_together(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("give both MILLRACE_LB_TLS_CERTIFICATE and MILLRACE_LB_TLS_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _a_reachable_admin_has_a_token(self) -> Self:
+        if not self.admin_token and not is_loopback(self.admin_address.host):
+            raise ValueError(
+                "MILLRACE_LB_ADMIN_LISTEN is not on the loopback interface: set "
+                "MILLRACE_LB_ADMIN_TOKEN too"
+            )
+        return self
+
+    @property
+    def fixed(self) -> dict[str, str]:
+        """What the parent reads at its start, once and for all; by variable."""
+        return {
+            "MILLRACE_LB_LISTEN": self.listen,
+            "MILLRACE_LB_ADMIN_LISTEN": self.admin_listen,
+        }
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -120,9 +200,57 @@ class BalancerSettings(BaseSettings):
         return frozenset(path.encode() for path in paths if path)
 
     @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Whose word about a client's address is believed."""
+        return parse_networks(self.trusted_proxies)
+
+    @property
+    def rules(self) -> Rules:
+        """The limits of paths and keys beside the usual one."""
+        return parse_rules(self.rate_limit_rules)
+
+    @property
+    def redis_address(self) -> RedisAddress | None:
+        """Where the shared windows are; None: each process has its own."""
+        return parse_redis_url(self.redis_url) if self.redis_url else None
+
+    @property
     def rate(self) -> limits.RateLimitItem | None:
         """The limit, or None for no limit."""
-        return None if self.rate_limit == "off" else limits.parse(self.rate_limit)
+        return parse_limit(self.rate_limit)
+
+
+def load(**given: object) -> BalancerSettings:
+    """Read the settings anew: what is `given`, the environment, then the settings file.
+
+    A process's environment cannot be changed from outside, so what SIGHUP shall change lies in
+    the file.  Raises pydantic.ValidationError; OSError when the file cannot be read.
+    """
+    path = os.environ.get("MILLRACE_LB_SETTINGS_FILE", "")
+    if path:
+        Path(path).open().close()  # pydantic-settings would pass over one that isn't there
+    return BalancerSettings(_env_file=path or None, **given)  # type: ignore[arg-type, call-arg]
+
+
+def complaints(error: ValidationError | OSError) -> list[str]:
+    """Return what is wrong with the settings, a line for each, by the name of its variable."""
+    if isinstance(error, OSError):
+        return [f"MILLRACE_LB_SETTINGS_FILE: {error.filename}: {error.strerror}"]
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"])
+        if place and not place.upper().startswith("MILLRACE"):
+            place = f"MILLRACE_LB_{place.upper()}"
+        lines.append(f"{place.upper()}: {item['msg']}" if place else item["msg"])
+    return lines
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach `host`; names other than localhost may be any."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def variables() -> dict[str, object]:

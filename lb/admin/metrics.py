@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import get_args
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -13,6 +12,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from lb.admin.totals import Family
 from lb.backend.health import State
 from lb.counters import BUCKETS
 from lb.proxy import Proxy
@@ -50,6 +50,7 @@ class ProxyCollector(Collector):
         for reason, count in proxy.counters.retries.items():
             retries.add_metric([reason], count)
         yield retries
+        yield from self._queue()
         yield from self._limiter()
         dropped = CounterMetricFamily(
             "millrace_lb_access_log_dropped", "Lines that nobody read in time."
@@ -88,6 +89,11 @@ class ProxyCollector(Collector):
             "1 for the state that it is in.",
             labels=["backend", "state"],
         )
+        weight = GaugeMetricFamily(
+            "millrace_lb_backend_weight",
+            "What it has of its weight now, summed over processes.",
+            labels=label,
+        )
         active = GaugeMetricFamily(
             "millrace_lb_backend_requests_active", "Requests at the backend.", labels=label
         )
@@ -100,25 +106,75 @@ class ProxyCollector(Collector):
         for backend in self._proxy.backends.by_id.values():
             for name in get_args(State):
                 state.add_metric([backend.id, name], float(backend.state == name))
+            weight.add_metric([backend.id], backend.weight)
             active.add_metric([backend.id], backend.active)
             failures.add_metric([backend.id], backend.failures)
             ejections.add_metric([backend.id], backend.ejections)
-        yield from (state, active, failures, ejections)
+        yield from (state, weight, active, failures, ejections)
+
+    def _queue(self) -> Iterator[Metric]:
+        backends = self._proxy.backends
+        waiting = GaugeMetricFamily(
+            "millrace_lb_requests_waiting", "Requests that wait for room at a backend."
+        )
+        waiting.add_metric([], len(backends.queue.waiting))
+        yield waiting
+        unserved = CounterMetricFamily(
+            "millrace_lb_requests_unserved",
+            "Requests that found the queue full, or waited in it too long.",
+            labels=["reason"],
+        )
+        unserved.add_metric(["full"], backends.queue.refused)
+        unserved.add_metric(["late"], backends.queue.expired)
+        yield unserved
+        panicking = GaugeMetricFamily(
+            "millrace_lb_panicking", "Processes that use ejected backends, since too few are ready."
+        )
+        panicking.add_metric([], float(backends.panicking))
+        yield panicking
 
     def _limiter(self) -> Iterator[Metric]:
         limiter = self._proxy.limiter
         if limiter is None:
             return
-        limited = CounterMetricFamily("millrace_lb_rate_limited", "Requests refused with 429.")
-        limited.add_metric([], limiter.limited)
+        limited = CounterMetricFamily(
+            "millrace_lb_rate_limited",
+            "Requests beyond a limit: refused, or let pass in shadow mode.",
+            labels=["policy"],
+        )
+        for policy in limiter.policies:
+            limited.add_metric([policy.name], policy.refused)
         yield limited
         clients = GaugeMetricFamily("millrace_lb_rate_limit_clients", "Clients counted now.")
         clients.add_metric([], limiter.clients)
         yield clients
+        if limiter.shared is None:
+            return
+        checks = CounterMetricFamily(
+            "millrace_lb_rate_limit_shared_checks",
+            "Requests counted in Redis (shared), or by this balancer alone since Redis was away or "
+            "late (fallback).",
+            labels=["mode"],
+        )
+        checks.add_metric(["shared"], limiter.shared.answered)
+        checks.add_metric(["fallback"], limiter.shared.unanswered)
+        yield checks
+        fallback = GaugeMetricFamily(
+            "millrace_lb_rate_limit_fallback",
+            "Processes that Redis is away for: each enforces its part of the limits.",
+        )
+        fallback.add_metric([], float(limiter.shared.mode == "fallback"))
+        yield fallback
 
 
-def registry(proxy: Proxy) -> CollectorRegistry:
-    """Return a registry that exposes `proxy` alone."""
-    made = CollectorRegistry(auto_describe=False)
-    made.register(ProxyCollector(proxy))
-    return made
+def samples(proxy: Proxy) -> list[Family]:
+    """Return what this process counts, to be summed with what others count."""
+    return [
+        {
+            "name": family.name,
+            "help": family.documentation,
+            "type": family.type,
+            "samples": [[sample.name, sample.labels, sample.value] for sample in family.samples],
+        }
+        for family in ProxyCollector(proxy).collect()
+    ]

@@ -1,17 +1,19 @@
-"""What the admin address answers: pure but for the backends that it changes."""
+"""What the admin address answers."""
 
+import hmac
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from prometheus_client import exposition
+from pydantic import BaseModel, ValidationError
 
-from lb.backend.health import Mode
-from lb.pick import Strategy
-from lb.proxy import Proxy
+from lb.admin.decisions import BackendChange, StrategyChange
+from lb.admin.fleet import Fleet
+from lb.admin.overview import Overview
+from lb.admin.totals import text
 from lb.wire.problem import Problem
-from lb.wire.request import Request
 
 
 @dataclass(frozen=True)
@@ -22,77 +24,115 @@ class Answer:
     body: bytes
 
 
-class StrategyChange(BaseModel):
-    """Body of `PUT /lb/strategy`."""
-
-    model_config = ConfigDict(extra="forbid")
-    strategy: Strategy
-
-
-class BackendChange(BaseModel):
-    """Body of `PUT /lb/backends/{id}`."""
-
-    model_config = ConfigDict(extra="forbid")
-    state: Mode
-
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Routes:
-    """Answers admin requests.  `metrics` returns the exposition in Prometheus' text format."""
+    """Answers admin requests on behalf of all processes.
+
+    `overview` returns what the parent knows by itself: whether it drains, restarts, reloads.
+    `token`, if not empty, is asked for everywhere but at /health, which probes must reach.
+    """
 
     def __init__(
-        self, proxy: Proxy, *, status: Callable[[], dict[str, Any]], metrics: Callable[[], Answer]
+        self,
+        fleet: Fleet,
+        *,
+        overview: Callable[[], Overview],
+        token: str,
     ) -> None:
-        self._proxy = proxy
-        self._status = status
-        self._metrics = metrics
+        self._fleet = fleet
+        self._overview = overview
+        self._token = token.encode()
 
-    def answer(self, request: Request, body: bytes) -> Answer:
+    async def answer(self, method: str, path: str, *, authorization: bytes, body: bytes) -> Answer:
         """Return the answer, or raise the Problem to answer with."""
-        path = request.target.partition(b"?")[0].decode()
-        if path.startswith("/lb/backends/"):
-            return self._put_backend(request, path.removeprefix("/lb/backends/"), body)
+        if path == "/health":
+            _only(method, "GET", "HEAD")
+            return await self._health()
+        self._authorise(authorization)
         if path == "/lb/strategy":
-            _only(request, "GET", "HEAD", "PUT")
-            if request.method == b"PUT":
-                self._proxy.backends.strategy = _parse(StrategyChange, body).strategy
-            return _json({"strategy": self._proxy.backends.strategy})
-        reads = {"/health": self._health, "/lb/status": self._get_status, "/metrics": self._metrics}
+            return await self._strategy(method, body)
+        if path.startswith("/lb/backends/"):
+            return await self._put_backend(method, path.removeprefix("/lb/backends/"), body)
+        if path.startswith("/lb/requests/"):
+            return await self._get_request(method, path.removeprefix("/lb/requests/"))
+        reads = {"/lb/status": self._get_status, "/metrics": self._get_metrics}
         if path not in reads:
             raise Problem(
                 404, "not-found", "There is nothing at this address",
-                "Known are /health, /lb/status, /lb/strategy, /lb/backends/{id} and /metrics.",
+                "Known are /health, /lb/status, /lb/strategy, /lb/backends/{id}, "
+                "/lb/requests/{request id} and /metrics.",
             )  # fmt: skip
-        _only(request, "GET", "HEAD")
-        return reads[path]()
+        _only(method, "GET", "HEAD")
+        return await reads[path]()
 
-    def _health(self) -> Answer:
-        if self._proxy.draining:
+    def _authorise(self, authorization: bytes) -> None:
+        scheme, _, given = authorization.partition(b" ")
+        if self._token and not (
+            scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
+        ):
             raise Problem(
-                503, "draining", "The balancer is shutting down", "Use another one.",
+                401, "unauthorized", "A token is needed",
+                "Send Authorization: Bearer with the value of MILLRACE_LB_ADMIN_TOKEN.",
+            )  # fmt: skip
+
+    async def _health(self) -> Answer:
+        ready = await self._fleet.ready()
+        if ready is None or self._overview().draining:
+            raise Problem(
+                503, "draining", "The balancer does not take requests",
+                "It is shutting down, or its processes are being started. Use another one.",
                 retry_after_s=1,
             )  # fmt: skip
-        return _json({"status": "ok", "backends_ready": len(self._proxy.backends.ready)})
+        return _json({"status": "ok", "backends_ready": ready})
 
-    def _get_status(self) -> Answer:
-        return _json(self._status())
+    async def _get_status(self) -> Answer:
+        return _json(await self._fleet.status() | asdict(self._overview()))
 
-    def _put_backend(self, request: Request, name: str, body: bytes) -> Answer:
-        _only(request, "PUT")
-        backend = self._proxy.backends.by_id.get(name)
-        if backend is None:
+    async def _get_metrics(self) -> Answer:
+        overview = self._overview()
+        metrics = [*await self._fleet.metrics(), *overview.metrics()]
+        return Answer(exposition.CONTENT_TYPE_LATEST, text(metrics))
+
+    async def _strategy(self, method: str, body: bytes) -> Answer:
+        _only(method, "GET", "HEAD", "PUT")
+        if method == "PUT":
+            self._fleet.decisions.strategy = _parse(StrategyChange, body).strategy
+            await self._fleet.decide()
+        return _json({"strategy": (await self._fleet.status()).get("strategy")})
+
+    async def _put_backend(self, method: str, name: str, body: bytes) -> Answer:
+        _only(method, "PUT")
+        await self._backend(name)
+        self._fleet.decisions.add(name, _parse(BackendChange, body))
+        await self._fleet.decide()
+        backend = await self._backend(name)
+        return _json({key: backend[key] for key in ("id", "state", "weight")})
+
+    async def _backend(self, name: str) -> dict[str, Any]:
+        for backend in (await self._fleet.status()).get("backends", ()):
+            if backend["id"] == name:
+                found: dict[str, Any] = backend
+                return found
+        raise Problem(
+            404, "unknown-backend", "There is no such backend",
+            "Take an id from /lb/status: the backend's host:port.",
+        )  # fmt: skip
+
+    async def _get_request(self, method: str, name: str) -> Answer:
+        _only(method, "GET", "HEAD")
+        records = await self._fleet.requests(name)
+        if not records:
             raise Problem(
-                404, "unknown-backend", "There is no such backend",
-                "Take an id from /lb/status: the backend's host:port.",
+                404, "unknown-request", "No such request is remembered",
+                "Each process remembers its last requests by their X-Request-ID.",
             )  # fmt: skip
-        backend.set_mode(_parse(BackendChange, body).state)
-        return _json({"id": backend.id, "state": backend.state})
+        return _json({"request_id": name, "requests": records})
 
 
-def _only(request: Request, *methods: str) -> None:
-    if request.method.decode() not in methods:
+def _only(method: str, *methods: str) -> None:
+    if method not in methods:
         raise Problem(
             405, "method-not-allowed", "The method does not fit this address",
             f"Use {' or '.join(methods)}.",

@@ -23,18 +23,18 @@ def status(proxy: Proxy) -> dict[str, Any]:
             "retrying": proxy.retry_budget.retrying,
             "retries": dict(proxy.counters.retries),
         },
-        "limiter": None
-        if limiter is None
-        else {
-            "limit": limiter.notation,
-            "clients": limiter.clients,
-            "limited": limiter.limited,
+        "queue": {
+            "waiting": len(proxy.backends.queue.waiting),
+            "refused": proxy.backends.queue.refused,
+            "expired": proxy.backends.queue.expired,
         },
+        "panicking": proxy.backends.panicking,
+        "limiter": None if limiter is None else limiter.status(),
     }
 
 
 def _backend(backend: Backend) -> dict[str, Any]:
-    latency_s = backend.latency_s
+    latency_s, check = backend.latency_s, backend.check
     return {
         "id": backend.id,
         "state": backend.state,
@@ -46,6 +46,11 @@ def _backend(backend: Backend) -> dict[str, Any]:
         "failures": backend.failures,
         "connect_failures": backend.connect_failures,
         "ejections": backend.ejections,
-        "last_check": backend.last_check,
+        "weight": backend.full_weight,
+        "effective_weight": round(backend.weight, 3),
+        "peak_ms": None if backend.peak_s is None else round(backend.peak_s * 1000, 3),
+        "last_check": None if check is None else check.at,
+        "last_check_result": None if check is None else check.failure or "passed",
+        "last_check_ms": None if check is None else round(check.seconds * 1000, 3),
         "latency_ms": None if latency_s is None else round(latency_s * 1000, 3),
     }

@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from lb.backend.backend import Backend
+from lb.backend.backend import Backend, Check
 from lb.backend.health import HealthPolicy, after_check
+
+# Part of the interval by which it varies, so that many balancers do not all ask at once.
+_JITTER = 0.1
 
 
 class Checker:
     """One task a backend that sends `GET /health/ready` on a connection of its own.
 
     A new connection each time, so that a check also tells whether the backend accepts any.
+    `on_silent` is told of a backend that has failed enough checks in a row to be ejected, and
+    gave no answer to the latest: again after each further one.  `random` returns 0 to below 1.
     """
 
     def __init__(
@@ -20,21 +25,27 @@ class Checker:
         *,
         interval_s: float,
         timeout_s: float,
+        clock: Callable[[], float],
         now_text: Callable[[], str],
+        random: Callable[[], float],
+        on_silent: Callable[[Backend], None],
     ) -> None:
         self._policy = policy
         self._interval_s = interval_s
         self._timeout_s = timeout_s
+        self._clock = clock
         self._now_text = now_text
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._random = random
+        self._on_silent = on_silent
+        self._tasks: dict[Backend, asyncio.Task[None]] = {}
 
     def watch(self, backend: Backend) -> None:
         """Begin to check `backend`, at once and then each interval."""
-        self._tasks[backend.id] = asyncio.get_running_loop().create_task(self._run(backend))
+        self._tasks[backend] = asyncio.get_running_loop().create_task(self._run(backend))
 
     def forget(self, backend: Backend) -> None:
         """Stop checking `backend`."""
-        task = self._tasks.pop(backend.id, None)
+        task = self._tasks.pop(backend, None)
         if task is not None:
             task.cancel()
 
@@ -48,27 +59,35 @@ class Checker:
 
     async def _run(self, backend: Backend) -> None:
         while True:
+            began = self._clock()
             if backend.mode != "maintenance":
-                failure = await self._check(backend)
-                backend.last_check = self._now_text()
-                backend.set_health(after_check(backend.health, failure, self._policy))
-            await asyncio.sleep(self._interval_s)
+                backend.check = check = await self._check(backend)
+                backend.set_health(
+                    after_check(backend.health, check.failure, self._policy, self._clock())
+                )
+                if not check.answered and backend.health.failed >= self._policy.fall:
+                    self._on_silent(backend)
+            # From start to start: checks that time out must not make an ejection wait longer.
+            interval_s = self._interval_s * (1 + _JITTER * (2 * self._random() - 1))
+            await asyncio.sleep(max(0.0, began + interval_s - self._clock()))
 
-    async def _check(self, backend: Backend) -> str | None:
-        """Return why `backend` is not ready, or None."""
+    async def _check(self, backend: Backend) -> Check:
+        began, at, status_line = self._clock(), self._now_text(), b""
+        failure = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 status_line = await _ask(backend)
         except TimeoutError:
-            return f"the check got no answer within {self._timeout_s:g} s"
+            failure = f"the check got no answer within {self._timeout_s:g} s"
         except (OSError, ValueError) as error:
-            return f"the check failed: {error}"
-        version, _, rest = status_line.partition(b" ")
-        if version not in {b"HTTP/1.1", b"HTTP/1.0"}:
-            return "the check's answer is not HTTP"
-        if rest[:3] != b"200":
-            return f"the check was answered {rest[:3].decode('latin-1')}"
-        return None
+            failure = f"the check failed: {error}"
+        else:
+            version, _, rest = status_line.partition(b" ")
+            if version not in {b"HTTP/1.1", b"HTTP/1.0"}:
+                failure = "the check's answer is not HTTP"
+            elif rest[:3] != b"200":
+                failure = f"the check was answered {rest[:3].decode('latin-1')}"
+        return Check(at, self._clock() - began, failure, answered=bool(status_line))
 
 
 async def _ask(backend: Backend) -> bytes:

@@ -27,9 +27,12 @@ class Carried(Protocol):
 
 
 class BackendConnection(asyncio.Protocol):
-    """`heard`: a byte of the current response has come.  `used`: requests carried before."""
+    """`heard`: a byte of the current response has come.  `used`: requests carried before.
 
-    __slots__ = ("_transport", "carried", "heard", "idle_since", "reader", "used")
+    `is_open`: connected, and not about to close.
+    """
+
+    __slots__ = ("_transport", "carried", "heard", "idle_since", "is_open", "reader", "used")
 
     def __init__(self, *, max_head: int) -> None:
         self._transport: asyncio.Transport | None = None
@@ -38,21 +41,18 @@ class BackendConnection(asyncio.Protocol):
         self.heard = False
         self.used = 0
         self.idle_since = 0.0
+        self.is_open = False
 
-    @property
-    def is_open(self) -> bool:
-        """Connected, and not about to close."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    def carry(self, carried: Carried, *, to_head: bool) -> None:
-        """Begin a request; its bytes follow by write()."""
+    def carry(self, carried: Carried, data: bytes, *, to_head: bool) -> None:
+        """Begin a request, of which `data` is the first part; more may follow by write()."""
         self.carried = carried
         self.heard = False
         self.reader.expect(to_head=to_head)
+        self.write(data)
 
     def write(self, data: bytes) -> None:
         """Send a part of the request."""
-        if data and self._transport is not None and not self._transport.is_closing():
+        if self.is_open and self._transport is not None:
             self._transport.write(data)
 
     def release(self, now: float) -> None:
@@ -64,17 +64,18 @@ class BackendConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close at once; the request on it, if any, hears nothing more."""
         self.carried = None
+        self.is_open = False
         if self._transport is not None:
             self._transport.abort()
 
     def pause_reading(self) -> None:
         """Take no more of the response: the client is slower."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self.is_open and self._transport is not None:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Go on taking the response."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self.is_open and self._transport is not None:
             self._transport.resume_reading()
 
     # ---- asyncio.Protocol
@@ -82,6 +83,11 @@ class BackendConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self.is_open = not transport.is_closing()
+
+    def eof_received(self) -> None:
+        """Have the transport closed, which is its way when nothing is returned."""
+        self.is_open = False
 
     def data_received(self, data: bytes) -> None:
         """Read a piece of the response."""
@@ -112,6 +118,7 @@ class BackendConnection(asyncio.Protocol):
         """Tell the request, if there is one."""
         carried, self.carried = self.carried, None
         self._transport = None
+        self.is_open = False
         if carried is not None:
             carried.backend_closed()
 

@@ -3,11 +3,14 @@
 import asyncio
 from typing import cast
 
+from lb.backend.backend import Backend
+from lb.client.departure import has_departed
 from lb.client.exchange import Exchange
 from lb.client.pause import Pause
-from lb.limiter.client_key import client_key
+from lb.client_address import canonical
 from lb.proxy import Proxy
 from lb.wire.problem import Problem, serialise
+from lb.wire.request import Request
 from lb.wire.request_reader import RequestReader
 
 # One read may hold ten thousand tiny requests; in slices, they wait as bytes and not as objects.
@@ -21,14 +24,18 @@ _LINGER_S = 2.0
 
 
 class ClientConnection(asyncio.Protocol):
-    """Pipelined requests are answered in order: the next starts when the one before is over."""
+    """Pipelined requests are answered in order: the next starts when the one before is over.
+
+    `peer`: the address that a PROXY protocol header told; else it is the socket's.
+    """
 
     __slots__ = (
-        "_advancing", "_deadline", "_exchange", "_head_began", "_lingering", "_pauses", "_proxy",
-        "_reader", "_stash", "_transport", "address", "forwarding", "is_stalled", "key",
+        "_advancing", "_deadline", "_exchange", "_head_began", "_lingering", "_peer",
+        "_proxy", "_reader", "_scheme", "_stash", "_transport", "address", "forwarding",
+        "is_stalled", "is_trusted", "key", "pauses",
     )  # fmt: skip
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, peer: str = "") -> None:
         settings = proxy.settings
         self._proxy = proxy
         self._reader = RequestReader(
@@ -39,15 +46,18 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._stash = b""
-        self._pauses = 0
+        self.pauses = 0
         self._advancing = False
         self._head_began = False
         self._lingering = False
         self._deadline = proxy.now + settings.client_idle_timeout_s
+        self._peer = peer
+        self._scheme = b"http"
         self.address = ""
         self.key = ""
         self.forwarding = b""
         self.is_stalled = False
+        self.is_trusted = False
 
     # ---- for the exchange
 
@@ -56,10 +66,19 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
+    def identify(self, request: Request) -> None:
+        """Be the client whom this trusted proxy's request comes from, until its next request."""
+        self.address, self.key, self.forwarding, host = self._proxy.client_addresses.forwarded(
+            self._peer, self._scheme, request.head.claims
+        )
+        if host is not None:
+            request.host = host
+
     def exchange_over(self, *, close: bool) -> None:
         """Go on with the next request, or end the connection."""
         self._exchange = None
-        self.resume_reading(Pause.BACKEND)
+        if self.pauses:
+            self.resume_reading(Pause.BACKEND)
         if close:
             self._end()
             return
@@ -73,28 +92,30 @@ class ClientConnection(asyncio.Protocol):
     def pause_reading(self, reason: Pause) -> None:
         """Take nothing from the client until resume_reading() for the same reason."""
         transport = self._transport
-        if not self._pauses and transport is not None and not transport.is_closing():
+        if not self.pauses and transport is not None and not transport.is_closing():
             transport.pause_reading()
-        self._pauses |= reason
+        self.pauses |= reason
 
     def resume_reading(self, reason: Pause) -> None:
         """Take `reason` away; read when it was the last."""
-        # Asked for with every request, and nearly never paused: no arithmetic of enums here.
-        if self._pauses and self._pauses & reason:
-            self._pauses &= ~reason
+        if self.pauses & reason:
+            self.pauses &= ~reason
             transport = self._transport
-            if not self._pauses and transport is not None and not transport.is_closing():
+            if not self.pauses and transport is not None and not transport.is_closing():
                 transport.resume_reading()
 
     # ---- for the drain and the sweep
 
-    @property
-    def is_busy(self) -> bool:
-        """A request is in flight, or a part of its answer is not sent yet."""
-        return self._exchange is not None or self._unsent > 0
+    def backend_silent(self, backend: Backend) -> None:
+        """Tell the request, if there is one."""
+        if self._exchange is not None:
+            self._exchange.backend_silent(backend)
 
     def check(self, now: float) -> None:
-        """End what has taken too long."""
+        """End what has taken too long, and what nobody waits for any more."""
+        if self.pauses and self._transport is not None and has_departed(self._transport):
+            self.abort()
+            return
         if self._exchange is not None:
             self._exchange.check(now)
         elif now >= self._deadline:
@@ -112,9 +133,13 @@ class ClientConnection(asyncio.Protocol):
                 )  # fmt: skip
 
     def drain(self) -> None:
-        """Close if idle; else the answer in flight will be the last."""
+        """Let the answer in flight, or to the next request that comes soon, be the last.
+
+        Not closed at once while idle: a request may be on its way, and would be lost.
+        """
         if self._exchange is None and not self._lingering and self._reader.is_between_requests:
-            self._close()
+            proxy = self._proxy
+            self._deadline = min(self._deadline, proxy.now + proxy.settings.drain_idle_s)
 
     def abort(self) -> None:
         """Close at once."""
@@ -127,14 +152,15 @@ class ClientConnection(asyncio.Protocol):
         """Take the transport; refuse when there are too many."""
         self._transport = cast("asyncio.Transport", transport)
         proxy = self._proxy
-        # A client that was gone before it was accepted has no address any more.
-        peer = transport.get_extra_info("peername")
-        self.address = str(peer[0]) if peer else "::"
-        self.key = client_key(self.address, proxy.settings.rate_limit_ipv6_prefix)
-        self.forwarding = (
-            b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: "
-            % self.address.encode()
-        )
+        if not self._peer:
+            # A client that was gone before it was accepted has no address any more.
+            peer = transport.get_extra_info("peername")
+            self._peer = canonical(str(peer[0])) if peer else "::"
+        if transport.get_extra_info("sslcontext") is not None:
+            self._scheme = b"https"
+        addresses = proxy.client_addresses
+        self.is_trusted = addresses.trusts(self._peer)
+        self.address, self.key, self.forwarding, _ = addresses.direct(self._peer, self._scheme)
         if len(proxy.clients) >= proxy.settings.max_client_connections:
             proxy.counters.connections_refused += 1
             self._refuse(
@@ -145,12 +171,20 @@ class ClientConnection(asyncio.Protocol):
                 )
             )  # fmt: skip
         proxy.clients.add(self)
+        if proxy.draining:
+            self.drain()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the request in flight, or of the next ones."""
         if self._lingering:
             return
         exchange = self._exchange
+        if exchange is None and not self.is_stalled:
+            request = self._reader.whole(data)
+            if request is not None:
+                self._exchange = exchange = Exchange(self._proxy, self, request)
+                exchange.start()
+                return
         if self.is_stalled if exchange is None else exchange.request.complete:
             self._stash += data
             if len(self._stash) > _STASH_BYTES:
@@ -216,8 +250,15 @@ class ClientConnection(asyncio.Protocol):
             if self._transport is None:
                 break
             if reader.requests:
-                self._exchange = Exchange(self._proxy, self, reader.requests.popleft())
-                self._exchange.start()
+                request = reader.requests.popleft()
+                if self.is_trusted:
+                    self.identify(request)
+                self._exchange = exchange = Exchange(self._proxy, self, request)
+                exchange.start()
+                # Its head and a fault of its body may have come in one read.
+                refusal = reader.refusal
+                if refusal is not None and not request.complete and self._exchange is exchange:
+                    exchange.fail(refusal)
             elif reader.refusal is not None:
                 self._refuse(reader.refusal)
             elif self._stash:
@@ -255,8 +296,12 @@ class ClientConnection(asyncio.Protocol):
         self._stash = b""
         self.resume_reading(Pause.STASH)
         transport = self._transport
-        if transport is not None and not transport.is_closing():
+        if transport is None or transport.is_closing():
+            return
+        if transport.can_write_eof():
             transport.write_eof()
+        else:
+            transport.close()  # TLS ends both ways at once, after what is written
 
     @property
     def _unsent(self) -> int:

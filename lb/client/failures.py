@@ -7,8 +7,18 @@ def no_backend(retry_after_s: float) -> Problem:
     """Return the 503 when no backend can take the request."""
     return Problem(
         503, "no-backend", "No replica can take the request now",
-        "All are ejected, draining, in maintenance or full. Try again after Retry-After; the "
+        "All are ejected, draining or in maintenance. Try again after Retry-After; the "
         "operator sees each one's state at /lb/status of the admin address.",
+        retry_after_s=retry_after_s,
+    )  # fmt: skip
+
+
+def backends_busy(retry_after_s: float) -> Problem:
+    """Return the 503 when every backend is full, and so is the queue, or the wait was too long."""
+    return Problem(
+        503, "backends-busy", "All replicas are busy",
+        "Each has as many requests as it may have, and the time or the room to wait is over. Try "
+        "again after Retry-After.",
         retry_after_s=retry_after_s,
     )  # fmt: skip
 
@@ -36,3 +46,14 @@ def body_stalled(seconds: float) -> Problem:
         408, "request-timeout", "The request took too long to arrive",
         f"Nothing of the body came for {seconds:g} s. Send it without pauses.",
     )  # fmt: skip
+
+
+def request_expired(seconds: float, *, by_client: bool) -> Problem:
+    """Return the 504 when a request took too long in all; 408 when its sender was the slow one."""
+    return Problem(
+        408 if by_client else 504,
+        "request-timeout" if by_client else "request-expired",
+        "The request took too long to arrive" if by_client else "The request took too long",
+        f"It was not over within {seconds:g} s (MILLRACE_LB_REQUEST_TIMEOUT_S). "
+        + ("Send it faster." if by_client else "Ask for less, or try again."),
+    )

@@ -1,78 +1,68 @@
-"""An exact sliding-window log in memory: bounded, and cheap enough for every request.
+"""The exact sliding window: the time of each request that passed, in memory.
 
-The in-memory storage of `limits` has the same semantics, but keeps a thread that looks at every
-client up to a hundred times a second: with 100,000 clients that took 94 % of a processor.  It also
-needs two calls, of 10 and 7 µs, for what take() tells in one of 1 to 2.
+The notation of limits is that of `limits`; its storages are not used.  Its in-memory one keeps a
+thread that looks at every client up to a hundred times a second: with 100,000 clients that took
+94 % of a processor.  It also needs two calls, of 10 and 7 µs, for what take() tells in one.
 """
 
+from array import array
 from bisect import bisect_left
-from typing import NamedTuple
 
-
-class Decision(NamedTuple):
-    """`remaining` requests may follow now; in `reset_s` seconds one more is given back."""
-
-    allowed: bool
-    remaining: int
-    reset_s: float
+from lb.limiter.generations import Generations
 
 
 class WindowLog:
-    """The times of each client's requests within the last `window_s` seconds.
+    """Lets an amount of requests pass in any span of `window_s` seconds, exactly.
 
-    Two generations of clients: each window the older one, which holds only clients not seen for a
-    window, is let go, a bounded piece a time.  A generation also ends when it has `max_clients`,
-    so that an attacker with many addresses costs accuracy, not memory.
+    A client's log holds no more than `amount` times and an eighth.  A single time is held as it
+    is: most clients in a flood of addresses come once, and an array would double their memory.
     """
 
     def __init__(self, amount: int, window_s: float, *, max_clients: int, now: float) -> None:
-        self._amount = amount
         self._window_s = window_s
-        self._max_clients = max_clients
-        self._young: dict[str, list[float]] = {}
-        self._old: dict[str, list[float]] = {}
-        self._gone: list[dict[str, list[float]]] = []
-        self._generation_ends = now + window_s
+        self._most = amount + amount // 8
+        self._clients: Generations[float | array[float]] = Generations(
+            window_s, max_clients=max_clients, now=now
+        )
 
     def __len__(self) -> int:
         """Clients held."""
-        return len(self._young) + len(self._old)
+        return len(self._clients)
 
-    def take(self, client: str, now: float) -> Decision:
-        """Count a request of `client` at the monotonic time `now`, unless it is over the limit."""
-        amount = self._amount
-        log = self._young.get(client)
+    def take(self, client: str, now: float, amount: int) -> tuple[int, float]:
+        """Count a request of `client` if fewer than `amount` are in the window (see Window)."""
+        log = self._clients.young.get(client)
         if log is None:
             log = self._adopt(client, now)
         start = now - self._window_s
-        if len(log) >= amount and log[-amount] >= start:
-            return Decision(False, 0, log[-amount] - start)
+        if isinstance(log, float):
+            if log < start:
+                self._clients.young[client] = now
+                return amount - 1, self._window_s
+            if amount == 1:
+                return -1, log - start
+            log = self._clients.young[client] = array("d", (log,))
+        size = len(log)
+        if size >= amount and log[-amount] >= start:
+            return -1, log[-amount] - start
+        if size >= self._most:  # seldom, so that taking away costs little a request
+            del log[: bisect_left(log, start) or 1]
+            size = len(log)
         log.append(now)
         oldest = bisect_left(log, start)
-        if oldest >= amount:  # seldom, so that taking away costs little a request
-            del log[:oldest]
-            oldest = 0
-        return Decision(True, amount - len(log) + oldest, log[oldest] - start)
+        return amount - 1 - size + oldest, log[oldest] - start
 
-    def _adopt(self, client: str, now: float) -> list[float]:
-        if len(self._young) >= self._max_clients:
-            self._end_generation(now)
-        log = self._young[client] = self._old.pop(client, [])
+    def add(self, client: str, now: float) -> None:
+        """Count a request that passed by another's decision."""
+        self.take(client, now, self._most)
+
+    def sweep(self, now: float) -> None:
+        """Forget clients of the past, a bounded number a call."""
+        self._clients.sweep(now)
+
+    def _adopt(self, client: str, now: float) -> "float | array[float]":
+        log = self._clients.adopt(client, now)
+        if log is None:
+            log = now - 2 * self._window_s  # long ago: as good as never
+        self._clients.young[client] = log
         return log
-
-    def sweep(self, now: float, most: int = 20_000) -> None:
-        """Let go of at most `most` clients of the past; more at once would be a pause."""
-        # Only after the window: a request counts up to its very end.
-        if now > self._generation_ends:
-            self._end_generation(now)
-        while self._gone and most > 0:
-            if self._gone[-1]:
-                self._gone[-1].popitem()
-                most -= 1
-            else:
-                self._gone.pop()
-
-    def _end_generation(self, now: float) -> None:
-        self._gone.append(self._old)
-        self._old, self._young = self._young, {}
-        self._generation_ends = now + self._window_s

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-Fields = list[tuple[bytes, bytes]]
+from lb.wire.head import Field
 
 # Fields of one connection only: never passed on, in either direction.
 HOP_BY_HOP = frozenset(
@@ -13,15 +13,18 @@ HOP_BY_HOP = frozenset(
     )
 )  # fmt: skip
 
-# What a client says here about itself or the way so far is not to be believed: peers are not
-# trusted proxies, and replicas trust us.
+# What a client says here about itself or the way so far is not to be believed, unless it is a
+# trusted proxy: replicas trust us.
 CLAIMS = frozenset(
     (
         b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port",
         b"x-forwarded-prefix", b"x-forwarded-proto", b"x-forwarded-scheme",
-        b"x-forwarded-server", b"x-forwarded-ssl", b"x-real-ip",
+        b"x-forwarded-server", b"x-forwarded-ssl", b"x-millrace-timeout-s", b"x-real-ip",
     )
 )  # fmt: skip
+
+# Those that are extended for a trusted proxy; the others say less, or the same in other words.
+FORWARDING = frozenset((b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 
 # what Connection says when it names no field
 _USUAL_OPTIONS = frozenset((b"keep-alive", b"close", b""))
@@ -38,21 +41,14 @@ def is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
+@lru_cache(256)
 def connection_options(value: bytes) -> frozenset[bytes]:
     """Return the options of a Connection field in lower case."""
     return frozenset(option.strip(b" \t").lower() for option in value.split(b","))
 
 
-def joined(pieces: list[bytes], options: frozenset[bytes]) -> bytes:
-    """Return header lines from `pieces`: name, colon, value and CRLF of each field in turn.
-
-    Fields that are named in the Connection field's `options` are left out.  Joining flat pieces
-    costs a third of formatting each line.
-    """
+def joined(passed: list[Field], options: frozenset[bytes]) -> bytes:
+    """Return the lines of `passed` but those that the Connection field's `options` name."""
     if options <= _USUAL_OPTIONS:
-        return b"".join(pieces)
-    kept: list[bytes] = []
-    for i in range(0, len(pieces), 4):
-        if pieces[i].lower() not in options:
-            kept += pieces[i : i + 4]
-    return b"".join(kept)
+        return b"".join([field.line for field in passed])
+    return b"".join([field.line for field in passed if field.name not in options])

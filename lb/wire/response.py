@@ -1,13 +1,19 @@
-"""From a parsed response head to what a client is sent."""
+"""From the bytes of a response head to what a client is sent."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from lb.wire.fields import HOP_BY_HOP, Fields, connection_options, joined
+from lb.wire.fields import HOP_BY_HOP, connection_options, joined
+from lb.wire.head import REMEMBERED_BYTES, BadField, Field, split_fields
 
 # how the end of a body is known
 Framing = Literal["none", "length", "chunked", "close"]
+
+_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 
 _STATUS_LINES = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode())
@@ -27,83 +33,111 @@ class BadResponse(Exception):
 
 @dataclass(slots=True)
 class ResponseHead:
-    """A vetted response head.
+    """A vetted response head.  It never changes once made: equal heads share one.
 
-    `head` is the status line and the end-to-end fields, without framing and the empty line.
-    `content_length` is kept where there is no body too (HEAD, 304).
+    `start` is the status line and the end-to-end fields, without framing and the empty line.
+    `content_length` is kept where there is no body too (HEAD, 304).  `usual` is how most answers
+    begin, those of known length to HTTP/1.1 on a connection that goes on; it ends where the
+    request id is put.
     """
 
     status: int
-    head: bytes
+    start: bytes
     framing: Framing
     content_length: int | None
     keep_alive: bool
+    usual: bytes | None
 
 
-def vet(status: int, fields: Fields, version: str, *, to_head: bool) -> ResponseHead:
-    """Return the head of a final response; `to_head`: it answers a HEAD request.
+def vet(raw: bytes) -> ResponseHead:
+    """Return the head that `raw` is, to the empty line.
 
-    Raises BadResponse when the body's end is not certain.
+    Raises BadResponse when it is none, or when the body's end is not certain.  Remembered:
+    within a second, answers often have equal heads.
     """
+    return _remembered(raw) if len(raw) <= REMEMBERED_BYTES else _vet(raw)
+
+
+def _vet(raw: bytes) -> ResponseHead:
+    line, *lines = raw[:-4].split(b"\r\n")
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise BadResponse("the first line is no status line of HTTP/1.1")
+    minor, status = match[1], int(match[2])
+    try:
+        fields = split_fields(lines, len(raw))
+    except BadField:
+        raise BadResponse("a header field is not valid") from None
     length: bytes | None = None
     encoding: bytes | None = None
     options = _NO_OPTIONS
-    passed: list[bytes] = []
-    for name, value in fields:
-        lower = name.lower()
-        if lower not in _OURS:
-            passed += (name, b": ", value, b"\r\n")
-        elif lower == b"content-length":
-            length = value.strip(b" \t")
-        elif lower == b"transfer-encoding":
-            encoding = value.strip(b" \t").lower()
-        elif lower == b"connection":
-            options |= connection_options(value)
+    passed: list[Field] = []
+    for field in fields:
+        name = field.name
+        if name not in _OURS:
+            passed.append(field)
+        elif name == b"content-length":
+            length = field.value if length is None else b"repeated"
+        elif name == b"transfer-encoding":
+            encoding = field.value.lower() if encoding is None else b"repeated"
+        elif name == b"connection":
+            options |= connection_options(field.value)
+    if length is not None and _LENGTH.fullmatch(length) is None:
+        raise BadResponse("Content-Length is repeated, or no number")
+    if encoding is not None and minor == b"0":
+        raise BadResponse("Transfer-Encoding in HTTP/1.0")  # RFC 9112 section 6.1
     size = None if length is None else int(length)
-    bodiless = to_head or status in {204, 304}
-    if encoding is not None:
-        if encoding != b"chunked" and not bodiless:
-            raise BadResponse("Transfer-Encoding is not chunked")
-        if size is not None:
-            raise BadResponse("Content-Length beside Transfer-Encoding")
-    framing: Framing = "close"
-    if bodiless:
-        framing = "none"
-    elif encoding is not None:
-        framing = "chunked"
-    elif size is not None:
-        framing = "length"
+    framing = _framing(status, size, encoding)
+    start = _STATUS_LINES[status] + joined(passed, options)
     return ResponseHead(
         status,
-        _STATUS_LINES[status] + joined(passed, options),
+        start,
         framing,
         None if status == 204 else size,
-        framing != "close"
-        and b"close" not in options
-        and (version == "1.1" or b"keep-alive" in options),
+        b"close" not in options and (minor == b"1" or b"keep-alive" in options),
+        None
+        if framing != "length" or size is None
+        else b"%bContent-Length: %d\r\nX-Request-ID: " % (start, size),
     )
 
 
-def interim(status: int, fields: Fields) -> bytes:
+def _framing(status: int, size: int | None, encoding: bytes | None) -> Framing:
+    if encoding is not None:
+        if size is not None:
+            raise BadResponse("Content-Length beside Transfer-Encoding")
+        if encoding != b"chunked":
+            raise BadResponse("Transfer-Encoding is not chunked")
+    if status < 200 or status in {204, 304}:
+        return "none"
+    if encoding is not None:
+        return "chunked"
+    return "close" if size is None else "length"
+
+
+_remembered = lru_cache(1024)(_vet)
+
+
+def to_head(head: ResponseHead) -> ResponseHead:
+    """Return what a head means in the answer to a HEAD request: no body follows."""
+    return replace(head, framing="none", usual=None)
+
+
+def interim(head: ResponseHead) -> bytes:
     """Return an interim response (1xx) as it is passed on."""
-    passed = [b"%b: %b\r\n" % field for field in fields if field[0].lower() not in _OURS]
-    return _STATUS_LINES[status] + b"".join(passed) + b"\r\n"
+    return head.start + b"\r\n"
 
 
-class Begun(NamedTuple):
-    """The bytes that begin an answer; whether its body goes in chunks; whether it is the last."""
+def begin_answer(
+    head: ResponseHead, request_id: bytes, fields: bytes, *, http_1_0: bool, close: bool
+) -> tuple[bytes, bool, bool]:
+    """Return the bytes that begin an answer; whether its body goes in chunks; if it is the last.
 
-    head: bytes
-    chunked: bool
-    close: bool
-
-
-def begin_answer(head: ResponseHead, fields: bytes, *, http_1_0: bool, close: bool) -> Begun:
-    """Return how the client is answered; `fields` are header lines of our own.
-
-    A body that ends with the backend's connection goes in chunks, so that the client can tell
-    that it is whole, and keep its connection.  HTTP/1.0 has no chunks: there it is closed.
+    `fields` are header lines of our own.  A body that ends with the backend's connection goes in
+    chunks, so that the client can tell that it is whole, and keep its connection.  HTTP/1.0 has
+    no chunks: there it is closed.
     """
+    if head.usual is not None and not close and not http_1_0:
+        return b"%b%b\r\n%b\r\n" % (head.usual, request_id, fields), False, False
     chunked = False
     framing = b""
     if head.framing in {"none", "length"}:
@@ -118,4 +152,5 @@ def begin_answer(head: ResponseHead, fields: bytes, *, http_1_0: bool, close: bo
         framing += b"Connection: close\r\n"
     elif http_1_0:
         framing += b"Connection: keep-alive\r\n"
-    return Begun(b"%b%b%b\r\n" % (head.head, framing, fields), chunked, close)
+    start = b"%b%bX-Request-ID: %b\r\n%b\r\n" % (head.start, framing, request_id, fields)
+    return start, chunked, close

@@ -1,10 +1,8 @@
 """Reads a backend's bytes into one response after the other."""
 
-from httptools import HttpParserError, HttpParserUpgrade
-from httptools import HttpResponseParser as Parser
-
-from lb.wire.fields import Fields
-from lb.wire.response import BadResponse, ResponseHead, interim, vet
+from lb.wire.chunks import BadChunk, Chunks
+from lb.wire.head import is_malformed
+from lb.wire.response import BadResponse, ResponseHead, interim, to_head, vet
 
 
 class ResponseReader:
@@ -12,34 +10,29 @@ class ResponseReader:
 
     `head` is None until the final response's head is complete; `parts` are pieces of the body
     that nobody has taken yet; `interims` are 1xx responses to pass on; `complete` tells the end,
-    except where only the connection's end tells it.
+    except where only the connection's end tells it.  `reusable`: another request may follow.
     """
 
     __slots__ = (
-        "_fields", "_head_bytes", "_max_head", "_parser", "_skip_message", "_to_head",
-        "complete", "head", "interims", "parts",
+        "_begun", "_chunks", "_left", "_max_head", "_to_head",
+        "complete", "head", "interims", "parts", "reusable",
     )  # fmt: skip
 
     def __init__(self, *, max_head: int) -> None:
         self._max_head = max_head
-        self._parser = Parser(self)
-        self._fields: Fields = []
-        self._head_bytes = 0
-        self._skip_message = False
+        self._begun = b""
+        self._chunks: Chunks | None = None
+        self._left = 0
         self._to_head = False
         self.head: ResponseHead | None = None
         self.parts: list[bytes] = []
         self.interims = b""
         self.complete = False
+        self.reusable = False
 
     def expect(self, *, to_head: bool) -> None:
         """Prepare for the next response on this connection."""
-        if self._to_head:
-            # The parser does not know that a response to HEAD has no body, and waits for it.
-            self._parser = Parser(self)
-            self._fields = []
         self._to_head = to_head
-        self._head_bytes = 0
         self.head = None
         self.complete = False
 
@@ -48,56 +41,93 @@ class ResponseReader:
         if self.complete:
             raise BadResponse("bytes after the end of the response")
         if self.head is None:
-            self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
-            self._fail(error)
-        if self.head is None and self._head_bytes > self._max_head:
+            if not self._begun and self._take_whole(data):
+                return
+            if self._begun:
+                data, self._begun = self._begun + data, b""
+            while self.head is None:
+                end = data.find(b"\r\n\r\n") + 4
+                if end < 4:
+                    self._keep(data)
+                    return
+                head = self._vet(data[:end])
+                data = data[end:]
+                if head.status < 200:
+                    self._take_interim(head)
+                else:
+                    self._begin(head)
+        self._take_body(data)
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Take a whole response of known length at once: the short way for most."""
+        end = data.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= self._max_head or self._to_head:
+            return False
+        head = vet(data[:end])
+        if head.framing != "length" or head.content_length != len(data) - end:
+            return False
+        self.head = head
+        self.reusable = head.keep_alive
+        self.complete = True
+        self.parts = [data[end:]]
+        return True
+
+    def _vet(self, raw: bytes) -> ResponseHead:
+        if len(raw) > self._max_head:
             raise BadResponse("the head is larger than the header limit")
+        return vet(raw)
 
-    def _fail(self, error: Exception) -> None:
-        if self.head is None or not self.complete:
-            raise BadResponse(str(error.__context__ or error)) from error
-        # The response itself is whole; the bytes after it must not become the next one's.
-        self.head.keep_alive = False
+    def _keep(self, data: bytes) -> None:
+        if len(data) > self._max_head:
+            raise BadResponse("the head is larger than the header limit")
+        if not b"HTTP/1.".startswith(data[:7]) or is_malformed(data):
+            raise BadResponse("this is no HTTP/1.1")
+        self._begun = data
 
-    # ---- called by the parser; an exception here stops it
+    def _take_interim(self, head: ResponseHead) -> None:
+        if head.status == 101:
+            raise BadResponse("101 without a request for it")
+        if head.status != 100:  # the client has had its 100 from us
+            self.interims += interim(head)
+            if len(self.interims) > self._max_head:
+                raise BadResponse("interim responses are larger than the header limit")
 
-    def on_message_begin(self) -> None:
-        """Refuse a second response to one request."""
-        if self.complete:
-            raise BadResponse("bytes after the end of the response")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head; trailers are dropped."""
-        self._fields.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Vet the head."""
-        fields, self._fields = self._fields, []
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
-            if status == 101:
-                raise BadResponse("101 without a request for it")
-            self._skip_message = True
-            if status != 100:  # the client has had its 100 from us
-                self.interims += interim(status, fields)
-            return
-        self.head = vet(status, fields, self._parser.get_http_version(), to_head=self._to_head)
+    def _begin(self, head: ResponseHead) -> None:
+        """Prepare for the body."""
         if self._to_head:
-            self.complete = True
-
-    def on_body(self, part: bytes) -> None:
-        """Take a part of the body."""
-        if self._to_head:
-            raise BadResponse("a body in the answer to HEAD")
-        self.parts.append(part)
-
-    def on_message_complete(self) -> None:
-        """Mark the response as complete."""
-        self._fields = []
-        if self._skip_message:
-            self._skip_message = False
+            head = to_head(head)
+        self.head = head
+        self.reusable = head.keep_alive and head.framing != "close"
+        if head.framing == "length":
+            self._left = head.content_length or 0
+            self.complete = not self._left
+        elif head.framing == "chunked":
+            self._chunks = Chunks(self._max_head)
         else:
-            self.complete = True
+            self.complete = head.framing == "none"
+
+    def _take_body(self, data: bytes) -> None:
+        chunks = self._chunks
+        if chunks is not None:
+            try:
+                data = chunks.feed(data)
+            except BadChunk as error:
+                raise BadResponse(str(error)) from error
+            self.parts += chunks.parts
+            chunks.parts.clear()
+            if chunks.complete:
+                self._chunks = None
+                self.complete = True
+        elif not self.complete and self.head is not None:
+            if self.head.framing == "length":
+                size = min(len(data), self._left)
+                self._left -= size
+                part, data = (data, b"") if size == len(data) else (data[:size], data[size:])
+                self.complete = not self._left
+            else:
+                part, data = data, b""
+            if part:
+                self.parts.append(part)
+        if data:
+            # The response itself is whole; the bytes after it must not become the next one's.
+            self.reusable = False

@@ -2,18 +2,25 @@
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pytest
 import uvloop
 
+from lb.admin.fleet import Fleet
+from lb.admin.overview import Overview
+from lb.admin.routes import Routes
+from lb.admin.server import AdminServer
+from lb.listening import listen
 from lb.main import Balancer
+from lb.processes.answers import Answers
 from lb.settings import BalancerSettings
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -45,8 +52,8 @@ class RawBackend:
         self.writers: set[asyncio.StreamWriter] = set()
         self.port = 0
 
-    async def start(self, port: int = 0) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.server = await asyncio.start_server(self._serve, host, port)
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -55,6 +62,11 @@ class RawBackend:
             self.server = None
         for writer in tuple(self.writers):
             writer.transport.abort()
+
+    def answer_all(self, reply: bytes) -> None:
+        """Send `reply` on every connection; to be called in the loop."""
+        for writer in self.writers:
+            writer.write(reply)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.add(writer)
@@ -109,14 +121,32 @@ def whole_request_then(reply: bytes) -> Callable[[int, bytes], bytes]:
     return answer
 
 
+class InProcess:
+    """The balancer as its admin address asks it: by JSON, but in our own process."""
+
+    def __init__(self, balancer: Balancer) -> None:
+        self.pid = os.getpid()
+        self.stage: Literal["starting", "serving", "draining"] = "serving"
+        self._answers = Answers(balancer, [])
+
+    async def ask(self, what: str, body: Any = None) -> Any:
+        asked = json.loads(json.dumps(body))
+        return json.loads(json.dumps(await self._answers.answer(what, asked)))
+
+
 class Running:
-    """A loop in a thread, with the balancers and backends started in it."""
+    """A loop in a thread, with the balancers and backends started in it.
+
+    `address` and `admin_address` are (host, port) once started.
+    """
 
     def __init__(self) -> None:
         self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self.balancer: Balancer | None = None
+        self.admin_server: AdminServer | None = None
+        self.address = self.admin_address = ("", 0)
         self.backends: list[RawBackend] = []
         self._stopped = False
 
@@ -136,18 +166,41 @@ class Running:
             "rate_limit": "off",
             "check_interval_s": 0.05,
             "check_rise": 1,
+            "eject_s": 0.05,
+            "slow_start_s": 0.0,
+            "panic_ratio": 0.0,
             "access_log": "off",
             "drain_timeout_s": 2.0,
+            "drain_idle_s": 0.05,
         } | settings
-        balancer = Balancer(BalancerSettings(**chosen))
+        read = BalancerSettings(**chosen)
+        balancer = Balancer(read)
         self.balancer = balancer
-        self.do(balancer.start())
+        self.do(balancer.watch())
+        with listen(read.listen_address, "MILLRACE_LB_LISTEN") as public:
+            self.address = public.getsockname()[:2]
+            self.do(balancer.listen(0, public))
+        self._start_admin(balancer, read)
         until(lambda: len(balancer.proxy.backends.ready) >= number, "backends are ready")
         return balancer
+
+    def _start_admin(self, balancer: Balancer, read: BalancerSettings) -> None:
+        admin = listen(read.admin_address, "MILLRACE_LB_ADMIN_LISTEN")
+        self.admin_address = admin.getsockname()[:2]
+        members = (InProcess(balancer),)
+        routes = Routes(
+            Fleet(lambda: members),
+            overview=lambda: Overview(draining=balancer.proxy.draining, serving=1),
+            token=read.admin_token,
+        )
+        self.admin_server = AdminServer(admin, routes, balancer.proxy.next_request_id)
+        self.do(self.admin_server.start())
 
     def stop_balancer(self) -> None:
         if self.balancer is not None and not self._stopped:
             self._stopped = True
+            if self.admin_server is not None:
+                self.do(self.admin_server.stop())
             self.do(self.balancer.stop())
 
     def close(self) -> None:
@@ -160,12 +213,10 @@ class Running:
         self.loop.close()
 
     def connect(self) -> "Connection":
-        assert self.balancer is not None
-        return Connection(self.balancer.address)
+        return Connection(self.address)
 
     def admin(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        assert self.balancer is not None
-        with Connection(self.balancer.admin_address) as connection:
+        with Connection(self.admin_address) as connection:
             payload = b"" if body is None else json.dumps(body).encode()
             connection.send(
                 f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(payload)}\r\n\r\n"

@@ -22,7 +22,7 @@ def test_a_request_reaches_the_backend_canonically_and_the_connection_is_kept(
     expected = (
         b"POST /v1/query HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n"
         b"X-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\nX-Request-ID: mine\r\n"
-        b"Content-Length: 2\r\n\r\n{}"
+        b"X-Millrace-Timeout-S: 120.000\r\nContent-Length: 2\r\n\r\n{}"
     )
     assert [bytes(data) for data in running.backends[0].received] == [expected * 2]
 

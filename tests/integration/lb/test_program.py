@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.integration.lb.conftest import Connection, Running, until
 
 ROOT = Path(__file__).parents[3]
@@ -23,10 +25,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def program(**variables: str) -> Iterator[subprocess.Popen[str]]:
+def program(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "lb"], cwd=ROOT, env=environment | variables, text=True,
+        [sys.executable, "-m", "lb", *arguments], cwd=ROOT, env=environment | variables, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     with process:
@@ -83,6 +85,38 @@ def test_wrong_settings_are_named_and_end_with_2() -> None:
     assert "MILLRACE_RATE_LIMIT" in errors
     assert "MILLRACE_LB_BACKENDS" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "named"),
+    [
+        (["--processes", "0"], {}, "MILLRACE_LB_PROCESSES"),
+        (["--processes", "two"], {}, "--processes"),
+        ([], {"MILLRACE_LB_ADMIN_LISTEN": "0.0.0.0:0"}, "MILLRACE_LB_ADMIN_TOKEN"),
+        ([], {"MILLRACE_LB_SETTINGS_FILE": "/nowhere"}, "MILLRACE_LB_SETTINGS_FILE: /nowhere"),
+        ([], {"MILLRACE_LB_TLS_KEY": "key.pem"}, "MILLRACE_LB_TLS_CERTIFICATE"),
+    ],
+)
+def test_what_is_wrong_at_the_start_is_named(
+    arguments: list[str], variables: dict[str, str], named: str
+) -> None:
+    with program(*arguments, **{"MILLRACE_LB_BACKENDS": "127.0.0.1:1"} | variables) as process:
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert named in errors
+    assert "Traceback" not in errors
+
+
+def test_a_certificate_that_cannot_be_read_is_one_clear_line_and_exit_code_1() -> None:
+    with program(
+        MILLRACE_LB_LISTEN="127.0.0.1:0", MILLRACE_LB_ADMIN_LISTEN="127.0.0.1:0",
+        MILLRACE_LB_BACKENDS="127.0.0.1:1",
+        MILLRACE_LB_TLS_CERTIFICATE="/nowhere.pem", MILLRACE_LB_TLS_KEY="/nowhere.key",
+    ) as process:  # fmt: skip
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert errors.count("\n") == 1
+    assert "/nowhere.pem" in errors
 
 
 def test_an_interrupt_ends_it_like_a_term(running: Running) -> None:

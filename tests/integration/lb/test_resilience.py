@@ -93,7 +93,7 @@ def test_failed_checks_eject_and_without_a_backend_the_answer_is_503(running: Ru
 
 
 @pytest.mark.parametrize(
-    "reply", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n"]
+    "reply", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
 )
 def test_an_answer_that_is_no_http_becomes_502(running: Running, reply: bytes) -> None:
     running.start()
@@ -171,7 +171,7 @@ def test_connections_beyond_the_cap_are_refused(running: Running) -> None:
 
 
 def test_a_backend_at_its_cap_is_passed_over(running: Running) -> None:
-    running.start(1, max_backend_connections=1)
+    running.start(1, max_backend_connections=1, queue_length=0)
     running.backends[0].answer = lambda number, data: b""
     with running.connect() as first, running.connect() as second:
         first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -10,39 +10,39 @@ from lb.backend.health import (
 )
 from lb.retry import RetryBudget, RetryPolicy
 
-POLICY = HealthPolicy(rise=2, fall=3, failures=2)
+POLICY = HealthPolicy(rise=2, fall=3, failures=2, eject_s=1.0, eject_max_s=5.0)
 TRUSTED = Health(trusted=True, seen=True, reason="")
 
 
 def test_a_new_backend_is_trusted_after_its_first_passed_check() -> None:
-    health = after_check(Health(), "refused", POLICY)
+    health = after_check(Health(), "refused", POLICY, 0.0)
     assert state_of("ready", health) == "ejected"
-    assert state_of("ready", after_check(health, None, POLICY)) == "ready"
+    assert state_of("ready", after_check(health, None, POLICY, 0.0)) == "ready"
 
 
 def test_checks_must_fail_in_a_row_to_eject() -> None:
     health = TRUSTED
     for failure in ("a", "b", None, "c", "d"):
-        health = after_check(health, failure, POLICY)
+        health = after_check(health, failure, POLICY, 0.0)
         assert health.trusted
-    health = after_check(health, "e", POLICY)
+    health = after_check(health, "e", POLICY, 0.0)
     assert (health.trusted, health.reason) == (False, "e")
 
 
 def test_checks_must_pass_in_a_row_to_readmit() -> None:
     health = Health(trusted=False, seen=True)
     for failure in (None, "a", None):
-        health = after_check(health, failure, POLICY)
+        health = after_check(health, failure, POLICY, 0.0)
         assert not health.trusted
-    assert after_check(health, None, POLICY).trusted
+    assert after_check(health, None, POLICY, 0.0).trusted
 
 
 def test_connection_failures_in_a_row_eject_and_an_answer_between_them_does_not() -> None:
-    once = after_connection_failure(TRUSTED, "refused", POLICY)
+    once = after_connection_failure(TRUSTED, "refused", POLICY, 0.0)
     assert once.trusted
-    assert after_connection_failure(after_answer(once), "refused", POLICY).trusted
+    assert after_connection_failure(after_answer(once), "refused", POLICY, 0.0).trusted
     # a passed check says nothing about the requests' connections
-    twice = after_connection_failure(after_check(once, None, POLICY), "refused", POLICY)
+    twice = after_connection_failure(after_check(once, None, POLICY, 0.0), "refused", POLICY, 0.0)
     assert (twice.trusted, twice.reason) == (False, "refused")
 
 
@@ -85,3 +85,43 @@ def test_retries_beyond_the_budget_wait_for_their_turn() -> None:
     assert budget.retrying == 2
     budget.enter(100, lambda: begin(4))
     assert begun[-1] == 4
+
+
+def _ejected(health: Health, now: float) -> Health:
+    for _ in range(POLICY.failures):
+        health = after_connection_failure(health, "refused", POLICY, now)
+    assert not health.trusted
+    return health
+
+
+def _readmitted_at(health: Health, now: float) -> float:
+    """Return when checks that pass every quarter of a second readmit."""
+    while not health.trusted:
+        now += 0.25
+        health = after_check(health, None, POLICY, now)
+    return now
+
+
+def test_an_ejection_for_failed_connections_lasts_twice_as_long_each_time() -> None:
+    health, now, lasted = TRUSTED, 100.0, []
+    for _ in range(5):
+        health = _ejected(health, now)
+        end = _readmitted_at(health, now)
+        lasted.append(end - now)
+        health = after_check(after_check(health, None, POLICY, end), None, POLICY, end)
+        now = end
+    assert lasted == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+def test_one_that_has_served_long_enough_is_ejected_as_if_for_the_first_time() -> None:
+    health = _ejected(TRUSTED, 100.0)
+    for _ in range(2):
+        health = after_check(health, None, POLICY, 102.0)
+    assert health.trusted
+    assert _ejected(health, 110.0).eject_s == POLICY.eject_s
+
+
+def test_only_checks_readmit() -> None:
+    health = _ejected(TRUSTED, 100.0)
+    assert not after_answer(health).trusted
+    assert not after_check(health, None, POLICY, 200.0).trusted  # one of two

@@ -21,7 +21,8 @@ def read(*pieces: bytes, max_body: int = 1000) -> RequestReader:
 
 
 def forwarded(request: Request) -> bytes:
-    return request.serialise(b"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Host: ", b"id")
+    head = request.serialise(b"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Host: ", b"id")
+    return head + request.take()
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,15 @@ def forwarded(request: Request) -> bytes:
         (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
         (b"GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505),
         (b"GET /\r\n\r\n", 505),
+        (b"GET / RTSP/1.0\r\nHost: a\r\n\r\n", 505),
+        (b"GET / http/1.1\r\nHost: a\r\n\r\n", 505),
+        (b"GET / HTTP/1.10\r\nHost: a\r\n\r\n", 505),
+        (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
+        (b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"MAKE / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"get / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01", 400),
@@ -81,6 +91,17 @@ def forwarded(request: Request) -> bytes:
         (b"GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (HEAD + b"Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\na", 501),
+        (HEAD + b"Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n", 501),
+        (HEAD + b"X: 1\r\r\n\r\n", 400),
+        (HEAD + b"\tX: 1\r\n\r\n", 400),
+        (HEAD + b"X\r\n\r\n", 400),
+        (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\na", 400),
+        (HEAD + b"Content-Length: 1_0\r\n\r\n", 400),
+        (HEAD + b"Transfer-Encoding: chunked;q=1\r\n\r\n", 501),
+        (HEAD + b'Transfer-Encoding: chunked\r\n\r\n1;a="\r\na\r\n', 400),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1; a\r\na\r\n", 400),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\n0\r\n\r\n", 400),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: 1\n\r\n", 400),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n", 400),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\na\r\n", 400),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1 \r\na\r\n", 400),
@@ -107,12 +128,54 @@ def test_extensions_and_trailers_are_no_way_around_the_limits(tail: bytes) -> No
     assert reader.refusal.status == 400
 
 
+def test_small_extensions_count_together() -> None:
+    reader = read(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1;abc=def\r\na\r\n"] * 130)
+    assert reader.refusal is not None
+    assert "extensions" in reader.refusal.detail
+
+
+def test_an_offer_of_another_protocol_without_connection_upgrade_is_ignored() -> None:
+    reader = read(HEAD + b"Upgrade: websocket\r\n\r\n")
+    assert reader.refusal is None
+    assert b"pgrade" not in forwarded(reader.requests[0])
+
+
+def test_an_empty_line_before_a_request_is_passed_over() -> None:
+    reader = read(HEAD + b"\r\n", b"\r\n" + HEAD + b"\r\n", b"\r")
+    assert len(reader.requests) == 2
+    assert not reader.is_between_requests
+    reader.feed(b"\n")
+    assert reader.is_between_requests
+
+
+def test_equal_heads_share_what_was_read_of_them_but_not_their_bodies() -> None:
+    raw = HEAD + b"Content-Length: 1\r\n\r\n"
+    first, second = read(raw + b"a").requests[0], read(raw).requests[0]
+    assert first.head is second.head
+    assert (first.complete, second.complete, second.parts) == (True, False, [])
+
+
+@pytest.mark.parametrize(
+    "data", [HEAD, HEAD + b"Connection: close\r\n\r\n", HEAD + b"\r\nGET", HEAD + b"X : 1\r\n\r\n",
+             HEAD + b"Content-Length: 1\r\n\r\n"]
+)  # fmt: skip
+def test_the_short_way_is_only_for_one_whole_request_that_others_may_follow(data: bytes) -> None:
+    reader = read()
+    assert reader.whole(data) is None
+    whole = reader.whole(HEAD + b"\r\n")
+    assert whole is not None
+    assert forwarded(whole) == forwarded(read(HEAD + b"\r\n").requests[0])
+    reader.feed(HEAD)
+    assert reader.whole(HEAD + b"\r\n") is None
+
+
 def test_hop_by_hop_fields_and_claims_are_not_passed_on() -> None:
     reader = read(
         HEAD + b"Connection: keep-alive, X-Secret\r\nX-Secret: 1\r\nTE: trailers\r\n"
         b"Keep-Alive: timeout=5\r\nUpgrade: h2c\r\nX-Forwarded-For: 6.6.6.6\r\n"
         b"X_Real_IP: 6.6.6.6\r\n"
-        b"Forwarded: for=6.6.6.6\r\nProxy-Authorization: a\r\nX-Request-ID: x\r\nAccept: b \r\n\r\n"
+        b"X-Millrace-Timeout-S: 9e9\r\nForwarded: for=6.6.6.6\r\n"
+        b"Proxy-Authorization: a\r\nX-Request-ID: x\r\nAccept: b \r\n\r\n"
     )
     assert reader.refusal is None
     assert forwarded(reader.requests[0]) == (
@@ -123,8 +186,8 @@ def test_hop_by_hop_fields_and_claims_are_not_passed_on() -> None:
 
 def test_an_absolute_target_is_passed_on_as_a_path() -> None:
     request = read(b"GET http://A?q=1 HTTP/1.1\r\nHost: a\r\n\r\n").requests[0]
-    assert request.target == b"/?q=1"
-    assert request.head == b"GET /?q=1 HTTP/1.1\r\nHost: a\r\n"
+    assert request.head.target == b"/?q=1"
+    assert request.head.start == b"GET /?q=1 HTTP/1.1\r\nHost: a\r\n"
 
 
 @pytest.mark.parametrize(
@@ -133,13 +196,13 @@ def test_an_absolute_target_is_passed_on_as_a_path() -> None:
 )
 def test_a_request_id_is_taken_only_when_it_is_valid(given_id: bytes, taken: bytes | None) -> None:
     request = read(HEAD + b"X-Request-ID: " + given_id + b"\r\n\r\n").requests[0]
-    assert request.request_id == taken
+    assert request.head.request_id == taken
 
 
 def test_an_offer_to_upgrade_is_ignored_and_the_next_request_is_read() -> None:
     offer = b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n"
     reader = read(HEAD + offer + b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert [request.target for request in reader.requests] == [b"/", b"/2"]
+    assert [request.head.target for request in reader.requests] == [b"/", b"/2"]
     assert reader.refusal is None
 
 
@@ -153,7 +216,7 @@ def test_an_offer_to_upgrade_is_ignored_and_the_next_request_is_read() -> None:
     ],
 )
 def test_the_connection_is_kept_as_the_client_asks(head: bytes, keep_alive: bool) -> None:
-    assert read(head).requests[0].keep_alive is keep_alive
+    assert read(head).requests[0].head.keep_alive is keep_alive
 
 
 def test_what_follows_a_last_request_is_ignored() -> None:

@@ -43,6 +43,13 @@ def test_the_end_of_a_body_is_known(raw: bytes, framing: str, complete: bool, bo
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1000,
         b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX : 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
     ],
 )
 def test_a_response_of_uncertain_end_is_refused(raw: bytes) -> None:
@@ -56,7 +63,7 @@ def test_bytes_after_a_response_spoil_the_connection_but_not_the_response() -> N
     reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nX: evil")
     assert reader.complete
     assert reader.head is not None
-    assert not reader.head.keep_alive
+    assert not reader.reusable
 
 
 def test_an_answer_to_head_has_no_body_whatever_it_announces() -> None:
@@ -75,14 +82,25 @@ def test_fields_of_the_backends_connection_are_not_passed_on() -> None:
     ).head
     assert head is not None
     assert not head.keep_alive
-    assert head.head == b"HTTP/1.1 200 OK\r\nVia: v\r\n"
+    assert head.start == b"HTTP/1.1 200 OK\r\nVia: v\r\n"
 
 
 def test_a_body_that_ends_by_closing_goes_in_chunks_except_to_http_1_0() -> None:
     head = read(b"HTTP/1.1 200 OK\r\n\r\n").head
     assert head is not None
-    modern = begin_answer(head, b"", http_1_0=False, close=False)
-    assert (modern.chunked, modern.close) == (True, False)
-    old = begin_answer(head, b"", http_1_0=True, close=False)
-    assert (old.chunked, old.close) == (False, True)
-    assert old.head == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    _, chunked, close = begin_answer(head, b"id", b"", http_1_0=False, close=False)
+    assert (chunked, close) == (True, False)
+    begun, chunked, close = begin_answer(head, b"id", b"", http_1_0=True, close=False)
+    assert (chunked, close) == (False, True)
+    assert begun == b"HTTP/1.1 200 OK\r\nConnection: close\r\nX-Request-ID: id\r\n\r\n"
+
+
+def test_a_response_in_one_piece_reads_like_one_in_many() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nVia: v\r\n\r\nabc"
+    reader = ResponseReader(max_head=1000)
+    reader.expect(to_head=False)
+    reader.feed(raw)
+    slowly = read(raw)
+    assert reader.head == slowly.head
+    assert (reader.complete, reader.reusable) == (slowly.complete, slowly.reusable) == (True, True)
+    assert reader.parts == [b"abc"]
