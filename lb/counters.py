@@ -18,7 +18,7 @@ class Counters:
 
     __slots__ = (
         "active", "connections_refused", "duration_counts", "duration_sum_s", "own_answers",
-        "retries",
+        "proxy_protocol_refused", "retries",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -26,6 +26,7 @@ class Counters:
         self.own_answers = [0] * 10
         self.retries = {"connect": 0, "closed": 0, "silent": 0}
         self.connections_refused = 0
+        self.proxy_protocol_refused = {"untrusted": 0, "malformed": 0, "late": 0}
         self.duration_counts = [0] * (len(BUCKETS) + 1)
         self.duration_sum_s = 0.0
 

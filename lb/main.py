@@ -24,7 +24,9 @@ from lb.backend.checker import Checker
 from lb.backend.health import HealthPolicy
 from lb.backend.resolver import Resolver
 from lb.backend.wait_queue import WaitQueue
+from lb.client.arrivals import Arrivals
 from lb.client.connection import ClientConnection
+from lb.client.proxied_listener import ProxiedListener
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.errors import StartFailed
@@ -112,7 +114,8 @@ class Balancer:
         )
         self._decisions = Decisions()
         self._tls: ssl.SSLContext | None = None
-        self._servers: dict[int, asyncio.Server] = {}
+        self._arrivals = Arrivals(self.proxy, self._log)
+        self._servers: dict[int, asyncio.Server | ProxiedListener] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def watch(self) -> None:
@@ -148,6 +151,11 @@ class Balancer:
         if slot in self._servers or self.proxy.draining:
             return
         tls = self._tls
+        if self._settings.proxy_protocol == "require":
+            self._servers[slot] = self._arrivals.listen(
+                sock.dup(), tls, tls_shutdown_timeout_s=_TLS_SHUTDOWN_S
+            )
+            return
         self._servers[slot] = await asyncio.get_running_loop().create_server(
             lambda: ClientConnection(self.proxy),
             sock=sock.dup(),  # it is closed with the server; `sock` may be needed again
@@ -188,13 +196,15 @@ class Balancer:
         began = proxy.clock()
         # Connections within their TLS handshake are not among the clients yet.
         arriving_until = began + (settings.drain_idle_s if self._tls else _SWEEP_S / 10)
-        while proxy.clients or proxy.clock() < arriving_until:
+        handing_over = self._arrivals.handing_over
+        while proxy.clients or handing_over or proxy.clock() < arriving_until:
             if proxy.clock() >= began + settings.drain_timeout_s:
                 self._log.warning("drain timed out", active=proxy.counters.active)
                 break
             await asyncio.sleep(0.01)
         for client in tuple(proxy.clients):
             client.abort()
+        await self._arrivals.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

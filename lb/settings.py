@@ -147,6 +147,8 @@ class BalancerSettings(BaseSettings):
         Seconds, Field(validation_alias="MILLRACE_RATE_LIMIT_REDIS_TIMEOUT_S")
     ] = 0.05
 
+    proxy_protocol: Literal["off", "require"] = "off"
+
     @model_validator(mode="after")
     def _head_holds_the_line(self) -> Self:
         if self.max_request_line_bytes > self.max_header_bytes:
@@ -159,6 +161,15 @@ class BalancerSettings(BaseSettings):
     def _certificate_and_key_go_together(self) -> Self:
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("give both MILLRACE_LB_TLS_CERTIFICATE and MILLRACE_LB_TLS_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_may_speak_the_proxy_protocol(self) -> Self:
+        if self.proxy_protocol == "require" and not self.trusted_networks:
+            raise ValueError(
+                "MILLRACE_LB_PROXY_PROTOCOL=require lets in trusted proxies alone: name their "
+                "networks in MILLRACE_LB_TRUSTED_PROXIES"
+            )
         return self
 
     @model_validator(mode="after")

@@ -44,6 +44,14 @@ class ProxyCollector(Collector):
         )
         refused.add_metric([], proxy.counters.connections_refused)
         yield refused
+        unproxied = CounterMetricFamily(
+            "millrace_lb_proxy_protocol_refused",
+            "Connections whose peer is not trusted, or whose header was malformed or late.",
+            labels=["reason"],
+        )
+        for reason, count in proxy.counters.proxy_protocol_refused.items():
+            unproxied.add_metric([reason], count)
+        yield unproxied
         retries = CounterMetricFamily(
             "millrace_lb_retries", "Attempts made again, by why.", labels=["reason"]
         )
