@@ -89,14 +89,14 @@ class ClientConnection(asyncio.Protocol):
         if self._proxy.draining:
             self.drain()
 
-    def pause_reading(self, reason: Pause) -> None:
+    def pause_reading(self, reason: int) -> None:
         """Take nothing from the client until resume_reading() for the same reason."""
         transport = self._transport
         if not self.pauses and transport is not None and not transport.is_closing():
             transport.pause_reading()
         self.pauses |= reason
 
-    def resume_reading(self, reason: Pause) -> None:
+    def resume_reading(self, reason: int) -> None:
         """Take `reason` away; read when it was the last."""
         if self.pauses & reason:
             self.pauses &= ~reason

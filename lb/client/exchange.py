@@ -75,7 +75,8 @@ class Exchange:
         """Do what the limit tells, at once or when the shared count has been asked."""
         if self._over:
             return
-        self._client.resume_reading(Pause.BACKEND)
+        if self._client.pauses:
+            self._client.resume_reading(Pause.BACKEND)
         self._dispatched = self._replayable = isinstance(verdict, bytes) and self.request.bodiless
         if not isinstance(verdict, bytes):
             self._fields = verdict.fields

@@ -1,10 +1,13 @@
 """Reasons not to read from a client."""
 
-from enum import IntFlag
+from typing import Final
 
 
-class Pause(IntFlag):
-    """Reading goes on when no reason is left."""
+class Pause:
+    """Bits of a plain number; reading goes on when none is left.
 
-    STASH = 1  # enough of the next requests is waiting
-    BACKEND = 2  # the backend takes the body more slowly, or is not connected yet
+    No enum: its operators run in Python, and were a twentieth of a request's time.
+    """
+
+    STASH: Final = 1  # enough of the next requests is waiting
+    BACKEND: Final = 2  # the backend takes the body more slowly, or is not connected yet
