@@ -7,7 +7,7 @@ from lb.backend.backend import Backend
 from lb.backend.connection import BackendConnection
 from lb.client import failures
 from lb.client.patience import overdue
-from lb.client.pause import Pause
+from lb.client.pause import HIGH_WATER_BYTES, Pause
 from lb.limiter.limiter import Verdict
 from lb.proxy import Proxy
 from lb.retry import Failure
@@ -17,9 +17,6 @@ from lb.wire.response import begin_answer
 
 if TYPE_CHECKING:
     from lb.client.connection import ClientConnection
-
-# More of a body than this is not taken in while the connection to the backend is being made.
-_HIGH_WATER_BYTES = 262144
 
 
 class Exchange:
@@ -58,14 +55,13 @@ class Exchange:
 
     def start(self) -> None:
         """Count the request, and send it on as soon as may be."""
+        verdict: Verdict | None = b""
         proxy = self._proxy
         proxy.counters.active += 1
-        verdict: Verdict | None = b""
         if proxy.limiter is not None:
-            head = self.request.head
-            verdict = proxy.limiter.check(
-                self._client.key, head.target, head.api_key, self._started, self._limited
-            )
+            head, check = self.request.head, proxy.limiter.check
+            key, now = self._client.key, self._started
+            verdict = check(key, head.target, head.api_key, now, self._limited)
         if verdict is None:
             self._dispatched = True  # the body waits, as for a connection
         else:
@@ -95,7 +91,7 @@ class Exchange:
                 self._connection.write(request.take())
                 self._moved = self._proxy.now
         elif self._dispatched:  # on the way to a connection
-            if sum(map(len, request.parts)) > _HIGH_WATER_BYTES:
+            if sum(map(len, request.parts)) > HIGH_WATER_BYTES:
                 self._client.pause_reading(Pause.BACKEND)
         elif request.complete or request.received > self._proxy.settings.replay_body_bytes:
             if request.complete:
@@ -309,8 +305,7 @@ class Exchange:
         self._blame(reason, is_fault=is_fault)
         backend = self._detach()
         proxy = self._proxy
-        if backend is not None:
-            self.tried = (*self.tried, backend)
+        self.tried = self.tried if backend is None else (*self.tried, backend)
         if self._may_retry(failure):
             self._retries += 1
             proxy.counters.retries[failure] += 1

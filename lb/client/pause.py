@@ -2,6 +2,9 @@
 
 from typing import Final
 
+# More of a body than this is not taken in while the connection to the backend is being made.
+HIGH_WATER_BYTES = 262144
+
 
 class Pause:
     """Bits of a plain number; reading goes on when none is left.
