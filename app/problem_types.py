@@ -55,6 +55,10 @@ TIMED_OUT = ProblemType(
     "timed-out", 504, "The time given for the request is over",
     "Work was not finished in time, and has been cancelled. Give more with timeout_s, or ask less.",
 )  # fmt: skip
+CANCELLED = ProblemType(
+    "cancelled", 409, "The query was cancelled",
+    "Somebody deleted it, or its client went away, before it had an answer. Send it again.",
+)  # fmt: skip
 SQL_SYNTAX = ProblemType(
     "sql-syntax", 400, "The SQL cannot be read",
     "PostgreSQL does not understand the text. position counts its characters from 1.",
@@ -94,6 +98,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DATABASE_BUSY,
     QUEUE_UNAVAILABLE,
     TIMED_OUT,
+    CANCELLED,
     SQL_SYNTAX,
     SQL_INVALID,
     STATEMENT_NOT_ALLOWED,

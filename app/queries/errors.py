@@ -12,6 +12,16 @@ class DeadlinePassed(QueryError):
         super().__init__("The query did not finish in time.", "Allow more time, or ask for less.")
 
 
+class Cancelled(QueryError):
+    """Somebody ended the query before it had an answer; `cause` says who."""
+
+    code = "query-cancelled"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"The query was cancelled: {cause}.", "Send it again if it is wanted.")
+        self.cause = cause
+
+
 class RunWhole(Exception):
     """The partitioned way was left; `reason` says why, and the query runs direct."""
 

@@ -6,6 +6,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from typing import Any
 
 from app.problem_types import (
+    CANCELLED,
     NOT_SPLITTABLE,
     SQL_FAILED,
     SQL_INVALID,
@@ -16,7 +17,7 @@ from app.problem_types import (
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem, ProblemType
-from app.queries.errors import DeadlinePassed
+from app.queries.errors import Cancelled, DeadlinePassed
 from app.queries.sql_error import SqlError
 from query.errors import (
     NotSplittable,
@@ -35,6 +36,7 @@ BY_SQLSTATE: dict[str, ProblemType] = {
     "57014": TIMED_OUT,
 }
 BY_CLASS: dict[type[QueryError], ProblemType] = {
+    Cancelled: CANCELLED,
     DeadlinePassed: TIMED_OUT,
     NotSplittable: NOT_SPLITTABLE,
     ParametersRefused: VALIDATION_FAILED,

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.queries.catalog_reader import CatalogReader
+from app.queries.control import Control
 from app.queries.direct import Result, collect
-from app.queries.errors import DeadlinePassed, RunWhole
+from app.queries.errors import Cancelled, DeadlinePassed, RunWhole
 from app.queries.metrics import QueryMetrics
 from app.queries.partitioned import CANCELLED, PartitionedRun
 from app.queries.planning import Plan, Planner
@@ -53,18 +54,18 @@ class QueryService:
         self._planner = Planner(catalog, dispatcher, settings)
         self._monotonic = monotonic
 
-    def run(self, query: QueryInput) -> Answer:
-        """Answer `query`.
+    def run(self, query: QueryInput, control: Control | None = None) -> Answer:
+        """Answer `query`; `control` can end it early, and its deadline counts.
 
-        Raises SyntaxRefused, StatementRefused, SqlError, DeadlinePassed, NotSplittable when
-        "partitioned" was asked for and cannot be, and db.errors.
+        Raises SyntaxRefused, StatementRefused, SqlError, DeadlinePassed, Cancelled, NotSplittable
+        when "partitioned" was asked for and cannot be, and db.errors.
         """
         began = self._monotonic()
-        deadline = began + query.timeout_s
-        statement = self._parse(query, deadline)
-        with self._database.connection(query.timeout_s) as connection:
-            transaction = ReadTransaction(connection, deadline, self._monotonic)
-            with _deadline_told():
+        control = control or Control("", query.timeout_s, self._monotonic)
+        statement = self._parse(query, control)
+        with self._database.connection(control.remaining_s()) as connection:
+            transaction = ReadTransaction(connection, control)
+            with _ending_told(control), control.cancelling(transaction.cancel):
                 transaction.begin()
                 plan = self._plan(transaction, statement, query)
                 planned_ms = (self._monotonic() - began) * 1000
@@ -76,11 +77,11 @@ class QueryService:
 
     def explain(self, query: QueryInput) -> Explanation:
         """Plan `query` and run nothing.  Raises as `run` does."""
-        deadline = self._monotonic() + query.timeout_s
-        statement = self._parse(query, deadline)
+        control = Control("", query.timeout_s, self._monotonic)
+        statement = self._parse(query, control)
         with self._database.connection(query.timeout_s) as connection:
-            transaction = ReadTransaction(connection, deadline, self._monotonic)
-            with _deadline_told():
+            transaction = ReadTransaction(connection, control)
+            with _ending_told(control):
                 transaction.begin()
                 plan = self._plan(transaction, statement, query)
                 if plan.explained is None:
@@ -88,13 +89,13 @@ class QueryService:
                     plan = replace(plan, explained=cost)
         return Explanation(plan, statement)
 
-    def _parse(self, query: QueryInput, deadline: float) -> Statement:
+    def _parse(self, query: QueryInput, control: Control) -> Statement:
         """Parse; what our parser cannot read, PostgreSQL explains better."""
         try:
             statement = self._parser.parse(query.sql)
         except SyntaxRefused:
             with self._database.connection() as connection:
-                transaction = ReadTransaction(connection, deadline, self._monotonic)
+                transaction = ReadTransaction(connection, control)
                 transaction.begin()
                 with translated():
                     transaction.describe(query.sql)
@@ -175,13 +176,23 @@ class QueryService:
         return tuple(fact.name for fact in facts)
 
 
-class _deadline_told:  # noqa: N801 - reads as a statement
-    """Turns PostgreSQL's own cancellation into DeadlinePassed: only the deadline cancels here."""
+class _ending_told:  # noqa: N801 - reads as a statement
+    """Says who ended a query that PostgreSQL calls cancelled: its control, else the deadline."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
 
     def __enter__(self) -> None:
         """Nothing to do."""
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Translate."""
-        if isinstance(error, SqlError) and error.sqlstate == CANCELLED:
+        ended = isinstance(error, DeadlinePassed | RunWhole) or (
+            isinstance(error, SqlError) and error.sqlstate == CANCELLED
+        )
+        if not ended:
+            return
+        if self._control.cause is not None:
+            raise Cancelled(self._control.cause) from error
+        if isinstance(error, SqlError):
             raise DeadlinePassed from error

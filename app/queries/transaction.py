@@ -1,18 +1,19 @@
 """A read-only transaction at one snapshot, with a deadline."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
 
-from app.queries.errors import DeadlinePassed
+from app.queries.control import Control
 from db.describe import ResultColumn, columns_of, describe
 from db.pool import Connection, Row
 from query.fragment import ColumnType
 
 CHUNK_ROWS = 500
+CANCEL_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,12 @@ class Rows:
 class ReadTransaction:
     """`REPEATABLE READ READ ONLY` on a borrowed connection, until that is given back.
 
-    All times are by the monotonic clock; `deadline` bounds every statement from now on.
+    `control` has the deadline, which bounds every statement, and tells of cancellation.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        deadline: float,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, connection: Connection, control: Control) -> None:
         self._connection = connection
-        self._deadline = deadline
-        self._monotonic = monotonic
+        self._control = control
         self.snapshot = ""
 
     def begin(self) -> None:
@@ -90,12 +85,14 @@ class ReadTransaction:
         """Export the snapshot, for as long as this transaction lasts."""
         return str(self.rows("SELECT pg_export_snapshot()", [])[0][0])
 
+    def cancel(self) -> None:
+        """Stop the statement that runs, from another thread; without one nothing happens."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+
     def remaining_ms(self) -> int:
-        """Return the time left, at least 1 ms.  Raises DeadlinePassed."""
-        remaining_s = self._deadline - self._monotonic()
-        if remaining_s <= 0:
-            raise DeadlinePassed
-        return max(1, int(remaining_s * 1000))
+        """Return the time left, at least 1 ms.  Raises DeadlinePassed and Cancelled."""
+        return max(1, int(self._control.remaining_s() * 1000))
 
     def rebind_deadline(self) -> None:
         """Let the next statement run only for what is left of the time."""

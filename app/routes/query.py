@@ -13,6 +13,7 @@ from app.models_query import (
     QueryRequest,
 )
 from app.problem_types import (
+    CANCELLED,
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
     NOT_SPLITTABLE,
@@ -34,7 +35,7 @@ from app.services import services
 endpoints = Endpoints("query")
 PROBLEMS = (
     SQL_SYNTAX, SQL_INVALID, SQL_FAILED, SQL_NOT_PERMITTED, STATEMENT_NOT_ALLOWED, NOT_SPLITTABLE,
-    TIMED_OUT, DATABASE_UNAVAILABLE, DATABASE_BUSY,
+    TIMED_OUT, CANCELLED, DATABASE_UNAVAILABLE, DATABASE_BUSY,
 )  # fmt: skip
 EXAMPLE = {"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY grp ORDER BY grp"}
 

@@ -1,0 +1,70 @@
+"""A query on its way: who it is, how long it may take, and how it learns that nobody waits."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from app.queries.errors import Cancelled, DeadlinePassed
+
+Cause = Literal["client gone", "deleted", "stopping"]
+
+
+class Control:
+    """Shared by the thread that runs a query and those that may end it.
+
+    `deadline` is by the monotonic clock: one budget for all stages.
+    """
+
+    def __init__(
+        self, query_id: str, timeout_s: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.query_id = query_id
+        self.deadline = monotonic() + timeout_s
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+        self._cause: Cause | None = None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the query was cancelled; None while its answer is wanted."""
+        return self._cause
+
+    def remaining_s(self) -> float:
+        """Seconds until the deadline.  Raises Cancelled, and DeadlinePassed when none is left."""
+        if self._cause is not None:
+            raise Cancelled(self._cause)
+        remaining_s = self.deadline - self._monotonic()
+        if remaining_s <= 0:
+            raise DeadlinePassed
+        return remaining_s
+
+    def cancel(self, cause: Cause) -> bool:
+        """End the query, from any thread; False if it was cancelled before."""
+        with self._lock:
+            if self._cause is not None:
+                return False
+            self._cause = cause
+            # under the lock: what a callback cancels may be another one's work a moment later
+            for callback in self._callbacks:
+                callback()
+        return True
+
+    @contextmanager
+    def cancelling(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Have `callback` called if the query is cancelled inside this context, else never.
+
+        Raises Cancelled at once for a query that is cancelled already.  The callback runs in
+        another thread, and must be quick and not raise.
+        """
+        with self._lock:
+            if self._cause is not None:
+                raise Cancelled(self._cause)
+            self._callbacks.append(callback)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.remove(callback)
