@@ -29,6 +29,7 @@ from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
 from db.breaker import BreakerState
+from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
 from query.statement import Parser
@@ -50,6 +51,7 @@ def create_app() -> Flask:
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings)
     )
     services.database.open()
+    services.own_database.open()
     services.readiness.start()
     return build_app(services)
 
@@ -68,6 +70,7 @@ def build_services(
         metrics.breaker_changed(new)
 
     database = reader_database(database_settings, "app", [breaker_changed])
+    own = own_database(database_settings, "app")
     client = connect(queue_settings, "millrace-app")
 
     def found(check: str, ok: bool) -> None:
@@ -99,6 +102,7 @@ def build_services(
         readiness=readiness,
         started_at=time.monotonic(),
         database=database,
+        own_database=own,
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
@@ -128,4 +132,5 @@ def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
     services.database.close()
+    services.own_database.close()
     services.redis.close()

@@ -24,7 +24,8 @@ EXTENSION = "millrace"
 class Services:
     """Everything a route may use.
 
-    `database` is reached as the reader, for users' SQL.  `lanes` counts the tasks of each lane, and
+    `database` is reached as the reader, for users' SQL; `own_database` as the owner, for tables of
+    our own.  `lanes` counts the tasks of each lane, and
     raises QueueUnavailable.  `started_at` is by the monotonic clock.
     """
 
@@ -33,6 +34,7 @@ class Services:
     readiness: Readiness
     started_at: float
     database: Database
+    own_database: Database
     redis: redis.Redis
     dispatcher: Dispatcher
     workers: Workers

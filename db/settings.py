@@ -52,6 +52,7 @@ class DatabaseSettings(BaseSettings):
         default="public", validation_alias="MILLRACE_SCHEMA"
     )
     pool_size: int = Field(default=10, ge=1)
+    own_pool_size: int = Field(default=4, ge=1)
     pool_wait_s: float = Field(default=5.0, gt=0)
     max_waiting: int = Field(default=100, ge=1)
     max_lifetime_s: float = Field(default=3600.0, gt=0)
