@@ -18,8 +18,11 @@ from app.metrics import AppMetrics
 from app.problem_table import title_of
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
+from app.queries.running import RunningQueries
+from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
+from app.queries.splitting_off import SplittingOff
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
@@ -53,6 +56,8 @@ def create_app() -> Flask:
     services.database.open()
     services.own_database.open()
     services.readiness.start()
+    services.running.start()
+    services.self_check.start()
     return build_app(services)
 
 
@@ -84,6 +89,15 @@ def build_services(
         on_finding=found,
     )
     dispatcher = Dispatcher(client, queue_settings)
+    query_metrics = QueryMetrics(metrics.registry)
+    self_check = SelfCheck(
+        database,
+        SplittingOff(own),
+        query_metrics,
+        share=query_settings.self_check_share,
+        timeout_s=query_settings.self_check_timeout_s,
+        max_bytes=query_settings.max_answer_bytes,
+    )
     queries = QueryService(
         database,
         dispatcher,
@@ -94,7 +108,8 @@ def build_services(
         ),
         catalog=CatalogReader(database_settings.schema_name),
         settings=query_settings,
-        metrics=QueryMetrics(metrics.registry),
+        metrics=query_metrics,
+        self_check=self_check,
     )
     return Services(
         settings=settings,
@@ -106,6 +121,8 @@ def build_services(
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
+        running=RunningQueries(on_cancelled=query_metrics.cancelled),
+        self_check=self_check,
         query_settings=query_settings,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
@@ -131,6 +148,8 @@ def build_app(services: Services) -> Flask:
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.running.stop()
+    services.self_check.stop()
     services.database.close()
     services.own_database.close()
     services.redis.close()

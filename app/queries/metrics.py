@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from app.queries.control import Cause
 from app.queries.request import Timings
 
 BUCKETS = (
@@ -21,6 +22,20 @@ class QueryMetrics:
             "Queries that began partitioned and ran direct in the end.",
             registry=registry,
         )
+        self._checked = Counter(
+            "millrace_app_self_checks",
+            "Split answers computed again, whole: equal, different, or the check failed.",
+            ("result",),
+            registry=registry,
+        )
+        for result in ("equal", "different", "failed"):  # an alert needs the 0 before the 1
+            self._checked.labels(result)
+        self._cancelled = Counter(
+            "millrace_app_queries_cancelled",
+            "Queries ended before they had an answer: client gone, deleted, or stopping.",
+            ("cause",),
+            registry=registry,
+        )
         self._stages = Histogram(
             "millrace_app_query_stage_seconds",
             "Time of the stages of a query.",
@@ -35,6 +50,14 @@ class QueryMetrics:
         for stage in ("plan", "queue", "execute", "merge"):
             self._stages.labels(stage).observe(getattr(timings, stage) / 1000)
 
+    def cancelled(self, cause: Cause) -> None:
+        """Count a query that somebody ended."""
+        self._cancelled.labels(cause.replace(" ", "_")).inc()
+
     def left_split(self) -> None:
         """Count a query that had to leave the partitioned way."""
         self._left.inc()
+
+    def self_checked(self, result: str) -> None:
+        """Count a self-check: "equal", "different" or "failed"."""
+        self._checked.labels(result).inc()

@@ -43,11 +43,12 @@ class PartitionedRun:
         self._dispatcher = dispatcher
         self._settings = settings
         self._monotonic = monotonic
+        self.exported = ""
 
     def gather(self, plan: Plan, split: SplitPlan, query: QueryInput) -> Gathered:
         """Run the fragments.  Raises RunWhole and DeadlinePassed."""
         with translated():
-            snapshot = self._transaction.export()
+            snapshot = self.exported = self._transaction.export()
         payloads = [
             Fragment(
                 index,

@@ -12,11 +12,13 @@ from app.queries.metrics import QueryMetrics
 from app.queries.partitioned import CANCELLED, PartitionedRun
 from app.queries.planning import Plan, Planner
 from app.queries.request import Answer, QueryInput, Timings
+from app.queries.self_check import SelfCheck
 from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, did_you_mean, translated
 from app.queries.transaction import ReadTransaction
 from db.database import Database
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
+from query.shape import shape_of
 from query.statement import Parser, Statement
 from tasks.dispatcher import Dispatcher
 
@@ -43,8 +45,10 @@ class QueryService:
         catalog: CatalogReader,
         settings: QuerySettings,
         metrics: QueryMetrics,
+        self_check: SelfCheck | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._self_check = self_check
         self._database = database
         self._dispatcher = dispatcher
         self._parser = parser
@@ -125,9 +129,14 @@ class QueryService:
         self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
     ) -> Answer:
         reason = plan.reason
-        if plan.split is not None:
+        if plan.split is not None and self._is_off(statement):
+            reason = "a self-check found this shape of query wrong when split, so it is not"
+        elif plan.split is not None:
             try:
-                return self._run_split(transaction, query, plan)
+                answer, exported = self._run_split(transaction, query, plan)
+                if self._self_check is not None:
+                    self._self_check.offer(statement, query, answer, exported)
+                return answer
             except RunWhole as error:
                 reason = error.reason
                 self._metrics.left_split()
@@ -137,7 +146,15 @@ class QueryService:
             )
         return self._run_direct(transaction, statement, query, reason)
 
-    def _run_split(self, transaction: ReadTransaction, query: QueryInput, plan: Plan) -> Answer:
+    def _is_off(self, statement: Statement) -> bool:
+        if self._self_check is None or not self._self_check.off:
+            return False
+        return shape_of(statement.tree).digest in self._self_check.off
+
+    def _run_split(
+        self, transaction: ReadTransaction, query: QueryInput, plan: Plan
+    ) -> tuple[Answer, str]:
+        """Return the answer, and the name of its snapshot for as long as the transaction lasts."""
         assert plan.split is not None  # noqa: S101 - for the type checker; the caller has looked
         run = PartitionedRun(transaction, self._dispatcher, self._settings, self._monotonic)
         gathered = run.gather(plan, plan.split, query)
@@ -146,10 +163,11 @@ class QueryService:
         names = self._type_names(transaction, result)
         merged_ms = (self._monotonic() - began) * 1000
         timings = Timings(queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms)
-        return Answer(
+        answer = Answer(
             result.columns, names, result.rows, result.truncated, "partitioned", plan.reason,
             len(plan.ranges), transaction.snapshot, timings,
         )  # fmt: skip
+        return answer, run.exported
 
     def _run_direct(
         self, transaction: ReadTransaction, statement: Statement, query: QueryInput, reason: str

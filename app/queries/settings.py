@@ -44,3 +44,11 @@ class QuerySettings(BaseSettings):
         ge=1024,
         description="Most bytes of values that a fragment may send.",
     )
+    self_check_share: float = Field(
+        default=0.01, ge=0, le=1,
+        description="Share of split answers that are computed again, whole, in the background, "
+        "and compared.",
+    )  # fmt: skip
+    self_check_timeout_s: float = Field(
+        default=60.0, gt=0, description="Time that such a computation may take."
+    )

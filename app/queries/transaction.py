@@ -1,5 +1,6 @@
 """A read-only transaction at one snapshot, with a deadline."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from query.fragment import ColumnType
 
 CHUNK_ROWS = 500
 CANCEL_TIMEOUT_S = 1.0
+EXPORTED = re.compile(r"[0-9A-Fa-f-]+")  # what pg_export_snapshot() returns
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,16 @@ class ReadTransaction:
             "SELECT pg_current_snapshot()"
         )
         self.snapshot = (result.get_value(0, 0) or b"").decode()
+
+    def begin_at(self, exported: str) -> None:
+        """Start at a snapshot that another transaction exported and still holds."""
+        if not EXPORTED.fullmatch(exported):
+            raise ValueError(f"not a snapshot: {exported!r}")
+        self._simple(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+            f"SET TRANSACTION SNAPSHOT '{exported}'; "
+            f"SET LOCAL statement_timeout = {self.remaining_ms()}"
+        )
 
     def recover(self) -> None:
         """Leave a failed transaction for a new one, at a newer snapshot; a healthy one goes on."""
