@@ -34,7 +34,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the API; `answers` are (status, what it means, name of the body's model)."""
+    """One call of the API; `answers` are (status, what it means, name of the body's model).
+
+    The name is empty for an answer without a body.
+    """
 
     anchor: str
     method: str
@@ -47,7 +50,8 @@ class Call:
 
     def curl(self, address: str) -> str:
         """Return a command line that makes this call at `address` (no slash at its end)."""
-        command = f"curl -sS {shlex.quote(address + self.path)}"
+        method = " -X DELETE" if self.method == "DELETE" else ""
+        command = f"curl -sS {shlex.quote(address + self.path)}{method}"
         if self.example is None:
             return command
         body = shlex.quote(json.dumps(self.example, ensure_ascii=False))
@@ -97,13 +101,17 @@ def calls(document: Mapping[str, Any]) -> dict[str, list[Call]]:
                     request=bodies[_name(body["schema"])] if body else None,
                     example=body.get("example"),
                     answers=tuple(
-                        (status, answer["description"], _name(content["schema"]))
+                        (status, answer["description"], _body_of(answer))
                         for status, answer in operation["responses"].items()
-                        for content in list(answer["content"].values())[:1]
                     ),
                 )
             )
     return found
+
+
+def _body_of(answer: Mapping[str, Any]) -> str:
+    contents = list(answer.get("content", {}).values())
+    return _name(contents[0]["schema"]) if contents else ""
 
 
 def _model(name: str, schema: Mapping[str, Any]) -> Model:

@@ -1,6 +1,7 @@
 """Calls of the API, declared once: the declaration routes, validates, and documents."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -14,12 +15,13 @@ from app.problem_types import (
     BODY_TOO_LARGE,
     INTERNAL_ERROR,
     MALFORMED_JSON,
+    NOT_FOUND,
     UNSUPPORTED_MEDIA_TYPE,
     VALIDATION_FAILED,
 )
-from app.problems import ProblemType
+from app.problems import Problem, ProblemType
 
-Method = Literal["GET", "POST"]
+Method = Literal["GET", "POST", "DELETE"]
 View = Callable[..., BaseModel | Response]
 ViewT = TypeVar("ViewT", bound=View)
 
@@ -27,29 +29,50 @@ _BODY_PROBLEMS = (MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDA
 
 
 @dataclass(frozen=True)
+class PathParameter:
+    """A part of a path, `{name}` in it; a value that `pattern` does not match whole answers 404."""
+
+    name: str
+    pattern: str
+    description: str
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """One call: method, path, the models of its bodies, and what it can answer.
 
-    `responses` maps each status without a problem to its model.  `example` is a request body that
+    `path` has `{name}` for each of `parameters`.  `responses` maps each status without a problem
+    to its model, None for an answer without a body.  `example` is a request body that
     can be sent as it is; the documentation shows it.  A view with a `request` model gets the
-    parsed body as its one argument; it returns a model, or a whole Response.
+    parsed body as its first argument, and path parameters by name; it returns a model, or a whole
+    Response.
     """
 
     method: Method
     path: str
+    parameters: tuple[PathParameter, ...]
     tag: str
     summary: str
     description: str
     request: type[BaseModel] | None
-    responses: Mapping[int, type[BaseModel]]
+    responses: Mapping[int, type[BaseModel] | None]
     problems: tuple[ProblemType, ...]
     example: Mapping[str, Any] | None
     view: View
 
-    def __call__(self) -> ResponseReturnValue:
-        """Answer the current request."""
-        answer = self.view() if self.request is None else self.view(parse_body(self.request))
+    def __call__(self, **values: str) -> ResponseReturnValue:
+        """Answer the current request; `values` are the path's parameters."""
+        for parameter in self.parameters:
+            if not re.fullmatch(parameter.pattern, values[parameter.name]):
+                raise Problem(NOT_FOUND, NOT_FOUND.meaning)
+        bodies = () if self.request is None else (parse_body(self.request),)
+        answer = self.view(*bodies, **values)
         return answer if isinstance(answer, Response) else json_response(answer)
+
+    @property
+    def rule(self) -> str:
+        """The path as Flask writes it."""
+        return self.path.replace("{", "<").replace("}", ">")
 
 
 class Endpoints:
@@ -68,30 +91,35 @@ class Endpoints:
         method: Method,
         path: str,
         *,
-        response: type[BaseModel],
+        response: type[BaseModel] | None,
         request: type[BaseModel] | None = None,
+        parameters: Sequence[PathParameter] = (),
         also: Mapping[int, type[BaseModel]] | None = None,
         problems: Sequence[ProblemType] = (),
         example: Mapping[str, Any] | None = None,
     ) -> Callable[[ViewT], ViewT]:
         """Declare the decorated view as a call; its docstring is the documentation.
 
-        `also` are statuses besides 200 that carry a model; `problems` those beyond what every
-        call, and every call with a body, can answer.
+        `response` None: 204, without a body.  `also` are statuses besides that carry a model;
+        `problems` those beyond what every call, and every call with a body or with a parameter,
+        can answer.
         """
 
         def declare(view: ViewT) -> ViewT:
             summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n\n")
-            usual = (*_BODY_PROBLEMS, INTERNAL_ERROR) if request else (INTERNAL_ERROR,)
+            usual = (*(_BODY_PROBLEMS if request else ()), INTERNAL_ERROR)
+            if parameters:
+                usual = (*usual, NOT_FOUND)
             self._endpoints.append(
                 Endpoint(
                     method=method,
                     path=path,
+                    parameters=tuple(parameters),
                     tag=self.tag,
                     summary=summary.rstrip("."),
                     description=description,
                     request=request,
-                    responses={200: response, **(also or {})},
+                    responses={200 if response else 204: response, **(also or {})},
                     problems=tuple(
                         sorted({*usual, *problems}, key=lambda kind: (kind.status, kind.slug))
                     ),
@@ -108,4 +136,4 @@ def register(app: Flask, endpoints: Iterable[Endpoint]) -> None:
     """Route the calls on `app`."""
     for endpoint in endpoints:
         name = f"{endpoint.method} {endpoint.path}"
-        app.add_url_rule(endpoint.path, name, endpoint, methods=[endpoint.method])
+        app.add_url_rule(endpoint.rule, name, endpoint, methods=[endpoint.method])

@@ -50,25 +50,42 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.description:
         operation["description"] = endpoint.description
+    if endpoint.parameters:
+        operation["parameters"] = [
+            {
+                "name": parameter.name,
+                "in": "path",
+                "required": True,
+                "description": parameter.description,
+                "schema": {"type": "string", "pattern": f"^(?:{parameter.pattern})$"},
+            }
+            for parameter in endpoint.parameters
+        ]
     if endpoint.request is not None:
         content = _content("application/json", endpoint.request)
         if endpoint.example is not None:
             content["application/json"]["example"] = dict(endpoint.example)
         operation["requestBody"] = {"required": True, "content": content}
     responses: dict[str, dict[str, Any]] = {
-        str(status): {
-            "description": (model.__doc__ or "").partition("\n")[0],
-            "content": _content("application/json", model),
-        }
-        for status, model in endpoint.responses.items()
+        str(status): _answer(model) for status, model in endpoint.responses.items()
     }
     for status, kinds in groupby(endpoint.problems, key=lambda kind: kind.status):
         # a status can carry a model too: /health/ready answers 503 with its checks
-        response = responses.setdefault(str(status), {"description": "", "content": {}})
+        response = responses.setdefault(str(status), {"description": ""})
+        response.setdefault("content", {})
         response["description"] = " ".join(filter(None, [response["description"], _told(kinds)]))
         response["content"] |= _content(MEDIA_TYPE, ProblemDocument)
     operation["responses"] = dict(sorted(responses.items()))
     return operation
+
+
+def _answer(model: type[BaseModel] | None) -> dict[str, Any]:
+    if model is None:
+        return {"description": "Done; there is nothing to say."}
+    return {
+        "description": (model.__doc__ or "").partition("\n")[0],
+        "content": _content("application/json", model),
+    }
 
 
 def _told(kinds: Iterable[ProblemType]) -> str:
@@ -84,7 +101,7 @@ def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     for endpoint in endpoints:
         if endpoint.request is not None:
             models[endpoint.request, "validation"] = None
-        for model in endpoint.responses.values():
+        for model in filter(None, endpoint.responses.values()):
             models[model, "serialization"] = None
     _, definitions = models_json_schema(list(models), ref_template=REF + "{model}")
     schemas: dict[str, Any] = definitions["$defs"]

@@ -8,8 +8,8 @@ import redis
 from flask import current_app
 
 from app.metrics import AppMetrics
-from app.queries.self_check import SelfCheck
 from app.queries.running import RunningQueries
+from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.readiness import Readiness

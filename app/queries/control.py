@@ -10,11 +10,15 @@ from app.queries.errors import Cancelled, DeadlinePassed
 
 Cause = Literal["client gone", "deleted", "stopping"]
 
+REPEAT_S = 0.05
+LONGEST_REPEAT_S = 0.5
+
 
 class Control:
     """Shared by the thread that runs a query and those that may end it.
 
-    `deadline` is by the monotonic clock: one budget for all stages.
+    `deadline` is by the monotonic clock: one budget for all stages.  `fragments_done` of
+    `fragments_total` tell how far a partitioned query is.
     """
 
     def __init__(
@@ -22,8 +26,11 @@ class Control:
     ) -> None:
         self.query_id = query_id
         self.deadline = monotonic() + timeout_s
+        self.fragments_done = 0
+        self.fragments_total = 0
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._left = threading.Condition(self._lock)
         self._callbacks: list[Callable[[], None]] = []
         self._cause: Cause | None = None
 
@@ -42,22 +49,27 @@ class Control:
         return remaining_s
 
     def cancel(self, cause: Cause) -> bool:
-        """End the query, from any thread; False if it was cancelled before."""
+        """End the query, from any thread; False if it was cancelled before.
+
+        Returns at once.  A request to cancel that meets PostgreSQL between two statements has no
+        effect there, so it is repeated until the query has left what it was doing.
+        """
         with self._lock:
             if self._cause is not None:
                 return False
             self._cause = cause
-            # under the lock: what a callback cancels may be another one's work a moment later
-            for callback in self._callbacks:
-                callback()
+            if self._callbacks:
+                name = f"cancel-{self.query_id[:40]}"
+                threading.Thread(target=self._insist, name=name, daemon=True).start()
         return True
 
     @contextmanager
     def cancelling(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Have `callback` called if the query is cancelled inside this context, else never.
+        """Have `callback` called, again and again, if the query is cancelled inside this context.
 
-        Raises Cancelled at once for a query that is cancelled already.  The callback runs in
-        another thread, and must be quick and not raise.
+        It is never called after the context was left.  Raises Cancelled at once for a query that
+        is cancelled already.  The callback runs in another thread; it must not raise, nor enter
+        or leave such a context.
         """
         with self._lock:
             if self._cause is not None:
@@ -68,3 +80,14 @@ class Control:
         finally:
             with self._lock:
                 self._callbacks.remove(callback)
+                self._left.notify_all()
+
+    def _insist(self) -> None:
+        pause_s = REPEAT_S
+        with self._lock:
+            while self._callbacks:
+                # under the lock: what a callback cancels may be another one's work a moment later
+                for callback in self._callbacks:
+                    callback()
+                self._left.wait_for(lambda: not self._callbacks, pause_s)
+                pause_s = min(2 * pause_s, LONGEST_REPEAT_S)

@@ -31,6 +31,7 @@ from app.queries.planning import chosen
 from app.queries.request import Answer, QueryInput
 from app.queries.settings import QuerySettings
 from app.services import services
+from app.waiting_client import client_socket, patience_s
 
 endpoints = Endpoints("query")
 PROBLEMS = (
@@ -51,7 +52,11 @@ def run_query(body: QueryRequest) -> Response:
     """
     as_strings = _numbers_as_strings()
     query = query_input(body, services().query_settings)
-    return json_response(encode_answer(services().queries.run(query), as_strings))
+    with services().running.track(
+        g.request_id, patience_s(query.timeout_s), client_socket()
+    ) as control:
+        answer = services().queries.run(query, control)
+    return json_response(encode_answer(answer, as_strings))
 
 
 @endpoints.endpoint(

@@ -1,11 +1,13 @@
 """The documentation names every call, problem, setting and metric."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from markupsafe import escape
 from pydantic_settings import BaseSettings
 
 from app.endpoints import Endpoint
@@ -79,7 +81,8 @@ def test_every_link_of_the_page_leads_somewhere(client: FlaskClient) -> None:
 def test_the_page_shows_every_call_with_a_command_that_fits_its_address(app: Flask) -> None:
     text = app.test_client().get("/docs", headers={"Host": "api.example:8080"}).text
     for endpoint in ENDPOINTS:
-        assert f"curl -sS http://api.example:8080{endpoint.path}" in text
+        address = shlex.quote(f"http://api.example:8080{endpoint.path}")
+        assert f"curl -sS {escape(address)}" in text
     assert "&#39;{&#34;algorithm&#34;: &#34;sha256&#34;" in text
 
 

@@ -1,13 +1,14 @@
 """The OpenAPI document tells what the replica does."""
 
 import json
+import re
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 
-from app.endpoints import Endpoint, Endpoints, register
+from app.endpoints import Endpoint, Endpoints, PathParameter, register
 from app.main import ENDPOINTS
 from app.models import RequestModel, ResponseModel
 from app.openapi import openapi_document
@@ -45,6 +46,17 @@ def talk(body: Ask) -> Answer:
     return Answer(text=body.text.upper())
 
 
+@endpoints.endpoint(
+    "DELETE",
+    "/talk/{name}",
+    response=None,
+    parameters=[PathParameter("name", "[a-z]{1,5}", "Who talks.")],
+)
+def hush(name: str) -> Response:
+    """Silence somebody."""
+    return Response(status=204, headers={"X-Name": name})
+
+
 @pytest.fixture
 def document(client: FlaskClient) -> Any:
     response = client.get("/openapi.json")
@@ -72,7 +84,7 @@ def test_every_reference_resolves(document: Any) -> None:
 
 def test_it_has_every_route_of_the_api(app: Flask, document: Any) -> None:
     routes = {
-        (method, rule.rule)
+        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule.startswith(("/v1/", "/health/"))
@@ -111,3 +123,18 @@ def test_a_declaration_routes_validates_and_documents(app: Flask) -> None:
     assert "/problems/database-busy" in unavailable
     assert "/problems/database-unavailable" in unavailable
     assert operation["requestBody"]["content"]["application/json"]["example"] == {"text": "hi"}
+
+
+def test_a_part_of_a_path_reaches_the_view_if_it_looks_right(app: Flask) -> None:
+    register(app, endpoints)
+    client = app.test_client()
+    assert client.delete("/talk/ann").headers["X-Name"] == "ann"
+    for wrong in ("ANN", "annabel", "a/n", "%2e%2e"):
+        response = client.delete(f"/talk/{wrong}")
+        assert (response.status_code, response.content_type) == (404, "application/problem+json")
+    operation = openapi_document(endpoints, "1.0")["paths"]["/talk/{name}"]["delete"]
+    (parameter,) = operation["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("name", "path", True)
+    assert parameter["schema"] == {"type": "string", "pattern": "^(?:[a-z]{1,5})$"}
+    assert list(operation["responses"]) == ["204", "404", "500"]
+    assert "content" not in operation["responses"]["204"]
