@@ -79,12 +79,18 @@ class PartitionedRun:
         partials: dict[int, Partial] = {}
         queued_s, rows = 0.0, 0
         timeout_s = self._transaction.remaining_ms() / 1000
-        with self._dispatcher.scatter(payloads, timeout_s=timeout_s) as scatter:
+        control = self._transaction.control
+        control.fragments_total = len(payloads)
+        with (
+            self._dispatcher.scatter(payloads, timeout_s=timeout_s) as scatter,
+            control.cancelling(scatter.stop),
+        ):
             for reply in scatter.gather():
                 if reply.error is not None:
                     self._give_up(FragmentError.decode(reply.error))
                 partial = Partial.decode(reply.payload)
                 partials[reply.index] = partial
+                control.fragments_done = len(partials)
                 queued_s = max(queued_s, reply.queued_s)
                 rows += partial.row_count
                 if rows > self._settings.max_partial_rows:

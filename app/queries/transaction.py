@@ -64,7 +64,7 @@ class ReadTransaction:
 
     def __init__(self, connection: Connection, control: Control) -> None:
         self._connection = connection
-        self._control = control
+        self.control = control
         self.snapshot = ""
 
     def begin(self) -> None:
@@ -104,7 +104,7 @@ class ReadTransaction:
 
     def remaining_ms(self) -> int:
         """Return the time left, at least 1 ms.  Raises DeadlinePassed and Cancelled."""
-        return max(1, int(self._control.remaining_s() * 1000))
+        return max(1, int(self.control.remaining_s() * 1000))
 
     def rebind_deadline(self) -> None:
         """Let the next statement run only for what is left of the time."""

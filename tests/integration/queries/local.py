@@ -21,6 +21,9 @@ class LocalScatter:
         for index, payload in reversed(list(enumerate(self._payloads))):
             yield Reply(index, self._run(Fragment.decode(payload)), "here", None, 0.0, 0.0)
 
+    def stop(self) -> None:
+        """Nothing: each fragment here takes an instant."""
+
     def _run(self, fragment: Fragment) -> bytes:
         from app.queries.transaction import Rows
 
