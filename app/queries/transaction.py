@@ -9,6 +9,7 @@ import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from app.queries.control import Control
+from app.queries.copy_out import CopyOut
 from db.describe import ResultColumn, columns_of, describe
 from db.pool import Connection, Row
 from query.fragment import ColumnType
@@ -117,6 +118,10 @@ class ReadTransaction:
     def stream(self, sql: str, parameters: Sequence[str | None]) -> Rows:
         """Return the rows of one statement, to be iterated over."""
         return Rows(self._connection, sql, parameters)
+
+    def copy(self, sql: str, *, max_rows: int, head_rows: int) -> CopyOut:
+        """Return the output of a COPY, to be iterated over."""
+        return CopyOut(self._connection, sql, max_rows=max_rows, head_rows=head_rows)
 
     def describe(self, sql: str) -> Described:
         """Let PostgreSQL parse one statement, and tell its columns and parameters."""
