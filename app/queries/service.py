@@ -197,7 +197,7 @@ class QueryService:
     ) -> tuple[Answer, str]:
         """Return the answer, and the name of its snapshot for as long as the transaction lasts."""
         run = PartitionedRun(transaction, self._dispatcher, self._settings, self._monotonic)
-        gathered = run.gather(plan, split, query)
+        gathered = run.gather(plan, query)
         began = self._monotonic()
         result = run.merge(plan, split, query, gathered)
         names = self._type_names(transaction, result)

@@ -89,7 +89,7 @@ def reader(tables_url: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def service(reader: Database) -> QueryService:
     """A service that splits whatever it can, however cheap."""
-    settings = QuerySettings(min_fragment_cost=0.001)
+    settings = QuerySettings(min_fragment_cost=0.001, max_fragment_share=1e9)
     return QueryService(
         reader,
         LocalDispatcher(reader),

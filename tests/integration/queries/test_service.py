@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from app.queries.errors import DeadlinePassed
-from app.queries.planning import chosen
 from app.queries.request import QueryInput
 from app.queries.service import QueryService
 from app.queries.sql_error import SqlError
@@ -183,11 +182,10 @@ def test_explain_shows_the_parts_and_runs_nothing(service: QueryService) -> None
     ).plan
     assert plan.split is not None
     assert plan.split.merge is not None
-    assert len(plan.ranges) == 4
-    assert plan.ranges[0].first == 0
-    values = chosen(plan.split.fragment, ["3", *plan.ranges[0].as_tids()])
-    assert values[0] == "3"
-    assert values[1] == "(0,0)"
+    assert len(plan.parts) == 4
+    assert plan.parts[0].params[:2] == ("3", "(0,0)")
+    assert plan.parts[0].rows.startswith("blocks from 0 to ")
+    assert plan.parts[3].rows.endswith("of public.t")
 
 
 def test_a_table_of_ones_own_function_name_runs_whole(
