@@ -16,6 +16,8 @@ from query.fragment import ColumnType
 
 CHUNK_ROWS = 500
 CANCEL_TIMEOUT_S = 1.0
+FORGOTTEN_MS = 5000
+TRANSACTION_TIMEOUT = 170_000  # the first version of PostgreSQL that has this setting
 EXPORTED = re.compile(r"[0-9A-Fa-f-]+")  # what pg_export_snapshot() returns
 
 
@@ -70,10 +72,10 @@ class ReadTransaction:
 
     def begin(self) -> None:
         """Start, and take the snapshot: one round trip.  Raises DeadlinePassed."""
-        # these texts are ours, so the simple protocol may carry three of them at once
+        # these texts are ours, so the simple protocol may carry several of them at once
         result = self._simple(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-            f"SET LOCAL statement_timeout = {self.remaining_ms()}; "
+            f"{self._limits()}; "
             "SELECT pg_current_snapshot()"
         )
         self.snapshot = (result.get_value(0, 0) or b"").decode()
@@ -85,8 +87,20 @@ class ReadTransaction:
         self._simple(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
             f"SET TRANSACTION SNAPSHOT '{exported}'; "
-            f"SET LOCAL statement_timeout = {self.remaining_ms()}"
+            f"{self._limits()}"
         )
+
+    def _limits(self) -> str:
+        """Bound each statement by the deadline, and the transaction should we forget about it.
+
+        PostgreSQL ends the session for the latter, hence the time that we have to be first.
+        """
+        left_ms = self.remaining_ms()
+        limits = {"statement_timeout": left_ms}
+        limits["idle_in_transaction_session_timeout"] = left_ms + FORGOTTEN_MS
+        if self._connection.info.server_version >= TRANSACTION_TIMEOUT:
+            limits["transaction_timeout"] = left_ms + FORGOTTEN_MS
+        return "; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items())
 
     def recover(self) -> None:
         """Leave a failed transaction for a new one, at a newer snapshot; a healthy one goes on."""
