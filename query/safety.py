@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
+from query.aggregate_call import AGGREGATES, BITS, LOGIC, is_aggregate
 from query.catalog import Catalog
 from query.dialect import render
 from query.nested import nested_reasons
 from query.statement import identifier
 from query.types import TEMPORAL
-
-AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg)
 
 SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered,
@@ -33,7 +32,8 @@ SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Substring, exp.StrPosition, exp.Trim, exp.Filter, exp.Union, exp.Values, exp.Lateral,
     exp.Unnest, exp.AtTimeZone, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath,
     exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript, exp.ArrayContainsAll,
-    exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket, *AGGREGATES,
+    exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket,
+    exp.WithinGroup, exp.Rollup, exp.Cube, exp.GroupingSets, *AGGREGATES,
 })  # fmt: skip
 
 # Built-in functions that are stable through settings alone that every session of ours pins (time
@@ -51,7 +51,7 @@ SAFE_FUNCTIONS = frozenset({
     "upper", "width_bucket", "all", "row", "format", "to_number", "to_date", "to_timestamp",
     "timezone", "array_to_string", "string_to_array", "quote_literal", "quote_nullable", "to_json",
     "to_jsonb", "row_to_json", "json_build_object", "json_build_array", "jsonb_build_object",
-    "jsonb_build_array", "array_to_json",
+    "jsonb_build_array", "array_to_json", "grouping",
 })  # fmt: skip
 
 # They may stand in FROM, where each of their rows is joined to a row of what stands before them.
@@ -101,7 +101,7 @@ def _reasons(tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
         if type(node) not in SAFE_NODES:
             yield f"{_describe(node)} is not known to be safe in fragments"
         elif isinstance(node, exp.Anonymous | exp.Unnest):
-            yield from _call(node, catalog)
+            yield from _call(node, tree, catalog)
         elif isinstance(node, exp.Column):
             if isinstance(node.this, exp.Identifier) and identifier(node.this) in TRANSACTION_TIME:
                 yield f"{render(node)} is the time of the transaction, which each fragment has anew"
@@ -113,13 +113,20 @@ def _reasons(tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
             yield from nested_reasons(node, tree, catalog)
 
 
-def _call(node: exp.Expr, catalog: Catalog) -> Iterator[str]:
+def _call(node: exp.Expr, tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
+    if is_aggregate(node) and _is_sure_aggregate(node, tree):
+        return
     in_from = isinstance(node.parent, exp.Table | exp.Lateral | exp.From | exp.Join)
     name = str(node.this).lower() if isinstance(node, exp.Anonymous) else "unnest"
     if in_from and name in SAFE_IN_FROM:
         return
     if not isinstance(node, exp.Anonymous) or not _is_safe_function(node, catalog):
         yield f"the function {name} is not known to be safe in fragments"
+
+
+def _is_sure_aggregate(call: exp.Expr, tree: exp.Expr) -> bool:
+    """Tell whether an aggregate is one of the query itself, or yields the same in any order."""
+    return call.parent_select is tree or str(call.this).lower() in LOGIC | BITS
 
 
 def _describe(node: exp.Expr) -> str:
