@@ -118,7 +118,7 @@ def world(maintenance_url: str, name: str = "oracle") -> Iterator[World]:
                 WritingDispatcher(reader, writer),
                 parser=Parser(cache_size=100, max_length=100_000, max_depth=60),
                 catalog=CatalogReader("public"),
-                settings=QuerySettings(min_fragment_cost=0.001),
+                settings=QuerySettings(min_fragment_cost=0.001, max_fragment_share=1e9),
                 metrics=QueryMetrics(CollectorRegistry()),
             )
             yield World(service, reader, writer, owner)

@@ -5,10 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from prometheus_client import CollectorRegistry
 
-from app.queries.catalog_reader import CatalogReader
-from app.queries.metrics import QueryMetrics
 from app.queries.request import Answer, QueryInput
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
@@ -18,8 +15,7 @@ from db.migrate import migrate
 from db.reader import reader_database
 from db.settings import DatabaseSettings
 from query.errors import QueryTooCostly
-from query.statement import Parser
-from tests.integration.queries.local import LocalDispatcher
+from tests.integration.queries.conftest import service_over
 from tests.integration.queries.test_exactness import assert_equal
 
 TABLES = """
@@ -214,19 +210,6 @@ def shapes_reader(shapes_url: str) -> Iterator[Database]:
     """The reader's pool."""
     with reader_database(DatabaseSettings(url=shapes_url), "test") as database:
         yield database
-
-
-def service_over(
-    database: Database, settings: QuerySettings, dispatcher: LocalDispatcher | None = None
-) -> QueryService:
-    return QueryService(
-        database,
-        dispatcher or LocalDispatcher(database),
-        parser=Parser(cache_size=100, max_length=100_000, max_depth=60),
-        catalog=CatalogReader("public"),
-        settings=settings,
-        metrics=QueryMetrics(CollectorRegistry()),
-    )
 
 
 @pytest.fixture(scope="module")
