@@ -37,6 +37,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_MARK = re.compile(r"/\*|\*/")
+# PostgreSQL's lexer reads what follows of such a run anew for each sign or comment in it, and
+# nothing interrupts it: 100 kB of "/*" take it a quarter of a minute.
+_LONG_RUN = re.compile(r"[-~!@#^&|`?+*/%<>=]{257}")
 _NOT_BLANK = re.compile(r"[^\n\r]")
 
 
@@ -84,6 +87,8 @@ def lex(sql: str) -> Lexed:
         kind, text, end = match.lastgroup or "", match.group(), match.end()
         if kind == "comment":
             end = _end_of_comment(sql, place)
+        if kind in ("mark", "comment") and _LONG_RUN.match(sql, place):
+            raise _too_many_signs(place)
         if kind in ("comment", "blank"):
             pieces.append(_NOT_BLANK.sub(" ", sql[place:end]))
         else:
@@ -120,11 +125,23 @@ def _token(kind: str, text: str, place: int) -> Token:
 
 def _end_of_comment(sql: str, place: int) -> int:
     depth = 0
+    end = None
     for mark in _COMMENT_MARK.finditer(sql, place):
         depth += 1 if mark.group() == "/*" else -1
         if depth == 0:
-            return mark.end()
-    raise _unclosed(place)
+            end = mark.end()
+            break
+    if _LONG_RUN.search(sql, place, len(sql) if end is None else end):
+        raise _too_many_signs(place)
+    if end is None:
+        raise _unclosed(place)
+    return end
+
+
+def _too_many_signs(place: int) -> StatementRefused:
+    return StatementRefused(
+        "A row of more than 256 signs is not allowed.", "Put blanks in.", position=place + 1
+    )
 
 
 def _unclosed(place: int) -> SyntaxRefused:

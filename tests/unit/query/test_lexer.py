@@ -55,6 +55,25 @@ def test_escapes_in_names_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "sql",
+    ["SELECT " + "+" * 300 + "1", "/*" * 150, "/**/" * 80, "/* " + "/**/" * 80 + " */ SELECT 1",
+     "SELECT 1 " + "<=/" * 100 + " 1", "/" + "*" * 300 + "/ SELECT 1"],
+)  # fmt: skip
+def test_long_rows_of_signs_are_refused_since_postgresql_reads_them_again_and_again(
+    sql: str,
+) -> None:
+    with pytest.raises(StatementRefused, match="256 signs"):
+        lex(sql)
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT '" + "+" * 300 + "'", "SELECT 1 " + "-" * 300, "/" + "*" * 80 + "/ SELECT 1"]
+)
+def test_signs_in_strings_and_rulers_are_fine(sql: str) -> None:
+    assert lex(sql).tokens[0].text == "select"
+
+
+@pytest.mark.parametrize(
     "piece",
     ["'", '"', "$", "$a$", "E'", "'\n", "/*", "--", "$a", "E'a'\n --", "\t", "a", "1", ".", "1e",
      "0x", "\n'", "(", "é"],
