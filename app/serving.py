@@ -15,6 +15,7 @@ from app.problem_types import BAD_REQUEST, INTERNAL_ERROR
 from app.problems import MEDIA_TYPE
 from app.request_id import HEADER
 from app.services import EXTENSION, Services
+from app.trailers import offering_trailers
 
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024 * 1024
@@ -30,6 +31,7 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
 
     alive: bool
     services: Services
+    wsgi: Any
     draining_since: float | None = None
 
     def load_wsgi(self) -> None:
@@ -37,6 +39,7 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         super().load_wsgi()
         self.services = self.wsgi.extensions[EXTENSION]
         self.services.readiness.watch_drain(lambda: self.draining_since is not None)
+        self.wsgi = offering_trailers(self.wsgi)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         """Begin to drain (SIGTERM)."""
