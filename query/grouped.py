@@ -91,7 +91,7 @@ class GroupedSplit:
         if not self._window.is_open and any(doubts.concern(node) for node in sorting):
             # a group that is left out may belong among those that are shown
             ambiguous = [anywhere(condition) for condition in ambiguous]
-        if not self._window.is_open and self._groups and not self._order_is_total():
+        if self._window.cuts_ties and self._groups and not self._order_is_total():
             ambiguous.append(tied([doubts.filled(expression) for expression in sorting]))
         outputs = [doubts.filled(output) for output in self._outputs]
         if self._is_distinct:
@@ -179,7 +179,12 @@ def has_aggregates(node: exp.Expr) -> bool:
 
 def is_grouped(tree: exp.Select) -> bool:
     """Tell whether the rows of the query are groups."""
-    if tree.args.get("group") or tree.args.get("distinct") or tree.args.get("having"):
+    distinct = tree.args.get("distinct")
+    if (
+        tree.args.get("group")
+        or tree.args.get("having")
+        or (distinct and not distinct.args.get("on"))
+    ):
         return True
     parts = [*tree.expressions]
     if tree.args.get("order"):

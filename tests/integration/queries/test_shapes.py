@@ -139,6 +139,14 @@ SPLITS = [
     "SELECT count(*), max(double) FROM view_of_view WHERE key <> 'k2'",
     "SELECT label, count(*) FROM joined_view GROUP BY label ORDER BY label",
     "SELECT a.id, v.c FROM a JOIN counted_view v ON v.k = a.k WHERE a.n = 3 ORDER BY a.id",
+    # the first rows
+    "SELECT n FROM a ORDER BY n FETCH FIRST 7 ROWS WITH TIES",
+    "SELECT id, v FROM a ORDER BY v DESC NULLS LAST, id OFFSET 5 FETCH FIRST 9 ROWS WITH TIES",
+    "SELECT DISTINCT ON (k) k, id, v FROM a ORDER BY k, v DESC, id",
+    "SELECT DISTINCT ON (n % 3, (k)) n % 3 AS r, v FROM a ORDER BY k DESC, n % 3, id LIMIT 9 OFFSET 2",
+    "SELECT DISTINCT ON (k) k, v FROM a ORDER BY k, v",
+    "SELECT DISTINCT ON (1) n, id FROM a WHERE n > 9 ORDER BY 1, id DESC",
+    "SELECT DISTINCT ON (k, k) k, n FROM a ORDER BY k, id",
     # functions that PostgreSQL says are immutable, operators on json and arrays
     "SELECT doc ->> 'x', count(*) FROM a WHERE doc ->> 'x' <> '2' AND items @> ARRAY[1] GROUP BY 1 ORDER BY 1",
     "SELECT md5(k), sha256(k::bytea), count(*) FROM a GROUP BY 1, 2 ORDER BY 1",
@@ -155,6 +163,11 @@ RUNS_WHOLE = {
     "SELECT count(*) FROM (SELECT k FROM a UNION SELECT k FROM b) u": "UNION without ALL",
     "SELECT k FROM a INTERSECT SELECT k FROM b": "INTERSECT",
     "SELECT k FROM a EXCEPT ALL SELECT k FROM b": "EXCEPT",
+    "SELECT id, n FROM a ORDER BY n OFFSET 3 FETCH FIRST 7 ROWS WITH TIES": "equal values",
+    "SELECT DISTINCT ON (k) k, n FROM a ORDER BY k, v": "rows that tie",
+    "SELECT DISTINCT ON (k) k, v FROM a": "may pick any",
+    "SELECT DISTINCT ON (key) k AS key, id FROM a ORDER BY k, id": "may pick any",
+    "SELECT DISTINCT ON (a.k) a.k, a.id FROM a JOIN b ON b.a_id = a.id ORDER BY a.k, a.id": "rows that tie",
     "VALUES (1), (2)": "VALUES",
     "SELECT id FROM a UNION ALL (SELECT id FROM b LIMIT 3)": "LIMIT inside",
     "SELECT id FROM a UNION ALL SELECT id FROM b LIMIT 3": "LIMIT without ORDER BY",
@@ -230,6 +243,22 @@ def test_a_shape_that_splits_answers_as_postgresql_does(shapes: QueryService, sq
     assert answer.mode == "partitioned", answer.reason
     assert answer.fragments > 1
     assert_equal(sql, answer, ask(shapes, sql, "direct"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id, n FROM a ORDER BY n FETCH FIRST 7 ROWS WITH TIES",
+        "SELECT k, count(*) FROM b GROUP BY k ORDER BY count(*) FETCH FIRST 2 ROWS WITH TIES",
+    ],
+)
+def test_all_rows_that_tie_come_in_whatever_order(shapes: QueryService, sql: str) -> None:
+    answer = ask(shapes, sql)
+    assert answer.mode == "partitioned", answer.reason
+    whole = ask(shapes, sql, "direct")
+    assert len(answer.rows) > 2
+    assert sorted(map(repr, answer.rows)) == sorted(map(repr, whole.rows))
+    assert [row[1] for row in answer.rows] == [row[1] for row in whole.rows]
 
 
 @pytest.mark.parametrize(("sql", "reason"), RUNS_WHOLE.items())
