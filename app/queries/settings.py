@@ -32,7 +32,7 @@ class QuerySettings(BaseSettings):
         default=100_000, ge=1, description="Longest statement, in characters."
     )
     max_sql_depth: int = Field(
-        default=60, ge=1, le=200, description="Deepest nesting of parentheses in a statement."
+        default=60, ge=1, le=200, description="Deepest nesting of brackets and CASE."
     )
     plan_cache_size: int = Field(
         default=512, ge=1, description="Statements that a process keeps parsed."
