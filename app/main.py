@@ -11,6 +11,8 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from app import endpoints
+from app.cache.settings import CacheSettings
+from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
 from app.error_handling import register_error_handling
 from app.logs import configure_structlog
@@ -26,8 +28,8 @@ from app.queries.splitting_off import SplittingOff
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
+from app.routes import cache, health, query, status
 from app.routes import hash as hashes
-from app.routes import health, query, status
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
@@ -42,7 +44,11 @@ from tasks.heartbeat import Workers
 from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 
-ENDPOINTS = (*query.endpoints, *hashes.endpoints, *status.endpoints, *health.endpoints)
+ENDPOINTS = (
+    *query.endpoints, *hashes.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
+)  # fmt: skip
+# who waits for somebody else's answer leaves this many threads to other requests
+SPARE_THREADS = 2
 
 _log = structlog.stdlib.get_logger("app.main")
 
@@ -51,13 +57,15 @@ def create_app() -> Flask:
     """Build the replica's application from the environment, with everything running."""
     configure_structlog()
     services = build_services(
-        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings)
-    )
+        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
+        read(CacheSettings),
+    )  # fmt: skip
     services.database.open()
     services.own_database.open()
     services.readiness.start()
     services.running.start()
     services.self_check.start()
+    services.cache.background.start()
     return build_app(services)
 
 
@@ -66,6 +74,7 @@ def build_services(
     database_settings: DatabaseSettings,
     queue_settings: QueueSettings,
     query_settings: QuerySettings,
+    cache_settings: CacheSettings,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -98,19 +107,40 @@ def build_services(
         timeout_s=query_settings.self_check_timeout_s,
         max_bytes=query_settings.max_answer_bytes,
     )
+    parser = Parser(
+        cache_size=query_settings.plan_cache_size,
+        max_length=query_settings.max_sql_length,
+        max_depth=query_settings.max_sql_depth,
+        schema=database_settings.schema_name,
+    )
     queries = QueryService(
         database,
         dispatcher,
-        parser=Parser(
-            cache_size=query_settings.plan_cache_size,
-            max_length=query_settings.max_sql_length,
-            max_depth=query_settings.max_sql_depth,
-            schema=database_settings.schema_name,
-        ),
+        parser=parser,
         catalog=CatalogReader(database_settings.schema_name),
         settings=query_settings,
         metrics=query_metrics,
         self_check=self_check,
+    )
+    # a client of its own: the cache gives up on Redis long before the queue does
+    redis_timeout_s = cache_settings.cache_redis_timeout_s
+    cache_client = connect(
+        queue_settings.model_copy(
+            update={"socket_timeout_s": redis_timeout_s, "connect_timeout_s": redis_timeout_s}
+        ),
+        "millrace-cache",
+    )
+    answers_cache = build_cache(
+        queries,
+        parser,
+        client=cache_client,
+        database=database,
+        own_database=own,
+        registry=metrics.registry,
+        settings=cache_settings,
+        query_settings=query_settings,
+        database_settings=database_settings,
+        most_waiting=max(1, settings.app_threads - SPARE_THREADS),
     )
     return Services(
         settings=settings,
@@ -125,6 +155,7 @@ def build_services(
         running=RunningQueries(on_cancelled=query_metrics.cancelled),
         self_check=self_check,
         query_settings=query_settings,
+        cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
     )
@@ -151,6 +182,7 @@ def close(services: Services) -> None:
     services.readiness.stop()
     services.running.stop()
     services.self_check.stop()
+    services.cache.close()
     services.database.close()
     services.own_database.close()
     services.redis.close()

@@ -60,6 +60,10 @@ TIMED_OUT = ProblemType(
     "timed-out", 504, "The time given for the request is over",
     "Work was not finished in time, and has been cancelled. Give more with timeout_s, or ask less.",
 )  # fmt: skip
+NOTHING_CACHED = ProblemType(
+    "nothing-cached", 504, "There is no answer that was computed before",
+    "The request says only-if-cached, and the cache holds nothing that is young enough.",
+)  # fmt: skip
 CANCELLED = ProblemType(
     "cancelled", 409, "The query was cancelled",
     "Somebody deleted it, or its client went away, before it had an answer. Send it again.",
@@ -118,6 +122,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DATABASE_BUSY,
     QUEUE_UNAVAILABLE,
     TIMED_OUT,
+    NOTHING_CACHED,
     CANCELLED,
     SQL_SYNTAX,
     SQL_INVALID,

@@ -7,6 +7,7 @@ from typing import cast
 import redis
 from flask import current_app
 
+from app.cache.wiring import Cache
 from app.metrics import AppMetrics
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
@@ -44,6 +45,7 @@ class Services:
     running: RunningQueries
     self_check: SelfCheck
     query_settings: QuerySettings
+    cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 
 

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 from pydantic_settings import BaseSettings
 
+from app.cache.settings import CacheSettings
 from app.endpoints import Endpoint
 from app.main import ENDPOINTS
 from app.problem_types import PROBLEM_TYPES, UNEXPECTED_STATUS
@@ -18,7 +19,8 @@ from app.queries.settings import QuerySettings
 from app.settings import AppSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
-SETTINGS = [(kind, name) for kind in (AppSettings, QuerySettings) for name in kind.model_fields]
+KINDS = (AppSettings, QuerySettings, CacheSettings)
+SETTINGS = [(kind, name) for kind in KINDS for name in kind.model_fields]
 
 
 def rows(name: str) -> list[str]:
