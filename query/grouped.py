@@ -87,9 +87,10 @@ class GroupedSplit:
             has_sets=self._grouping.has_sets,
         )
         sorting = [expression for _, expression in self._order]
+        deciding = [*sorting, *([self._having] if self._having is not None else [])]
         ambiguous = doubts.conditions()
-        if not self._window.is_open and any(doubts.concern(node) for node in sorting):
-            # a group that is left out may belong among those that are shown
+        if any(doubts.concern(node) for node in deciding):
+            # a group in doubt may not be among those shown, or keep another one from it
             ambiguous = [anywhere(condition) for condition in ambiguous]
         if self._window.cuts_ties and self._groups and not self._order_is_total():
             ambiguous.append(tied([doubts.filled(expression) for expression in sorting]))
