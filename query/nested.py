@@ -17,12 +17,12 @@ from query.types import FLOATS, INTERVAL, TEMPORAL
 # Over values that have one representation each, these yield such values.
 ONE_REPRESENTATION_NODES = (
     exp.Identifier, exp.Paren, exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Case, exp.If, exp.Coalesce,
-    exp.Nullif, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.And, exp.Or, exp.Not,
-    exp.Null, exp.Boolean, exp.Extract, exp.Var, exp.Substring, exp.DPipe, exp.DataType,
+    exp.Nullif, exp.Greatest, exp.Least, exp.Trim, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT,
+    exp.LTE, exp.Is, exp.And, exp.Or, exp.Not, exp.Null, exp.Boolean, exp.Extract, exp.Var, exp.Substring, exp.DPipe, exp.DataType,
 )  # fmt: skip
 ONE_REPRESENTATION_CALLS = frozenset({
-    "btrim", "char_length", "date_trunc", "left", "length", "lower", "ltrim", "md5", "right",
-    "rtrim", "split_part", "substr", "to_char", "upper",
+    "btrim", "char_length", "date_trunc", "left", "length", "lower", "ltrim", "md5", "reverse",
+    "right", "rtrim", "split_part", "substr", "to_char", "upper",
 })  # fmt: skip
 ONE_REPRESENTATION_TARGETS = frozenset({"BIGINT", "BOOLEAN", "DATE", "INT", "SMALLINT", "TEXT"})
 

@@ -32,7 +32,7 @@ SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Substring, exp.StrPosition, exp.Trim, exp.Filter, exp.Union, exp.Values, exp.Lateral,
     exp.Unnest, exp.AtTimeZone, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath,
     exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript, exp.ArrayContainsAll,
-    exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket,
+    exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket, exp.All,
     exp.WithinGroup, exp.Rollup, exp.Cube, exp.GroupingSets, *AGGREGATES,
 })  # fmt: skip
 
@@ -141,7 +141,9 @@ def _cast(node: exp.Cast, catalog: Catalog) -> Iterable[str]:
     if not target.startswith(TEMPORAL_TYPES):
         return []
     operand = node.this.unnest()
-    if isinstance(operand, exp.Literal | exp.Cast | exp.Null | exp.Extract | exp.Interval):
+    # texts of literals are looked at where they stand, and those of parameters with each request
+    known = exp.Literal | exp.Parameter | exp.Cast | exp.Null | exp.Extract | exp.Interval
+    if isinstance(operand, known):
         return []
     if isinstance(operand, exp.Add | exp.Sub):
         return []  # no arithmetic yields a text

@@ -117,6 +117,8 @@ SPLITS = [
     "SELECT count(*), sum(g) FROM a CROSS JOIN generate_series(1, 3) AS g",
     "SELECT count(*) FROM a AS one, a AS two WHERE one.id = two.n",
     "SELECT one.id FROM a one LEFT JOIN a two ON two.id = one.id + 1 WHERE two.id IS NULL",
+    "SELECT count(*) FROM a WHERE n > ALL (SELECT v FROM b WHERE v < 9)",
+    "SELECT a.id, x.k FROM a JOIN (SELECT DISTINCT least(trim(k), 'k3') AS k FROM b) x ON x.k = a.k WHERE a.n = 3 ORDER BY 1, 2",
     # tables whose rows lie in several heaps
     "SELECT note, count(*), sum(amount), max(twice) FROM events GROUP BY note ORDER BY note",
     "SELECT id, day, amount, note, twice FROM events WHERE id < 200 ORDER BY id",
@@ -302,3 +304,13 @@ def test_explain_tells_the_fragments_of_each_branch(shapes: QueryService) -> Non
     assert plan.parts[-1].params == ("5",)
     assert plan.parts[0].params[0] == "5"
     assert "WHERE FALSE" in plan.parts[0].sql
+
+
+def test_a_parameter_cast_to_a_date_splits_unless_its_value_moves(shapes: QueryService) -> None:
+    sql = "SELECT count(*) FROM events WHERE day < CAST($1 AS date)"
+    fixed = shapes.run(QueryInput(sql, ("2024-02-11",), 30.0, 10))
+    assert fixed.mode == "partitioned", fixed.reason
+    assert fixed.rows == shapes.run(QueryInput(sql, ("2024-02-11",), 30.0, 10, "direct")).rows
+    moving = shapes.run(QueryInput(sql, ("tomorrow",), 30.0, 10))
+    assert moving.mode == "direct"
+    assert "time of the transaction" in moving.reason
