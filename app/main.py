@@ -5,6 +5,7 @@ do not survive one.
 """
 
 import time
+import uuid
 
 import structlog
 from flask import Flask
@@ -17,7 +18,11 @@ from app.checks import postgresql_check, redis_check
 from app.error_handling import register_error_handling
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
-from app.problem_table import title_of
+from app.problem_table import problem_document, title_of
+from app.queries.asynchronous.events import EventStreams
+from app.queries.asynchronous.executor import Executor, ExecutorRules
+from app.queries.asynchronous.service import AsyncQueries
+from app.queries.asynchronous.store import AsyncStore
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
 from app.queries.running import RunningQueries
@@ -25,15 +30,18 @@ from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.queries.splitting_off import SplittingOff
+from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import cache, health, query, status
+from app.routes import cache, health, queries, query, status
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
 from db.breaker import BreakerState
+from db.database import Database
+from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
@@ -45,7 +53,8 @@ from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 
 ENDPOINTS = (
-    *query.endpoints, *hashes.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
+    *query.endpoints, *queries.endpoints, *hashes.endpoints, *cache.endpoints, *status.endpoints,
+    *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -64,6 +73,8 @@ def create_app() -> Flask:
     services.own_database.open()
     services.readiness.start()
     services.running.start()
+    services.notices.start()
+    services.asynchronous.executor.start()
     services.self_check.start()
     services.cache.background.start()
     return build_app(services)
@@ -142,6 +153,9 @@ def build_services(
         database_settings=database_settings,
         most_waiting=max(1, settings.app_threads - SPARE_THREADS),
     )
+    running = RunningQueries(on_cancelled=query_metrics.cancelled)
+    switchboard = Switchboard(own, running)
+    asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, query_settings)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -152,13 +166,39 @@ def build_services(
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
-        running=RunningQueries(on_cancelled=query_metrics.cancelled),
+        running=running,
+        notices=Notices(database_settings, switchboard.heard),
+        asynchronous=asynchronous,
+        event_streams=EventStreams(
+            asynchronous.find, switchboard, most=query_settings.async_max_streams
+        ),
         self_check=self_check,
         query_settings=query_settings,
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
     )
+
+
+def _async_queries(
+    own: Database,
+    queries: QueryService,
+    running: RunningQueries,
+    switchboard: Switchboard,
+    metrics: QueryMetrics,
+    settings: QuerySettings,
+) -> AsyncQueries:
+    ttl_s = settings.async_result_ttl_s
+    store = AsyncStore(own, ttl_s=ttl_s, max_queued=settings.async_max_queued)
+    rules = ExecutorRules(
+        threads=settings.async_threads,
+        lease_s=settings.async_lease_s,
+        max_attempts=settings.async_max_attempts,
+        max_result_bytes=settings.async_result_max_bytes,
+        sweep_s=min(60.0, ttl_s),
+    )
+    executor = Executor(store, queries, running, metrics, rules, problem_document)
+    return AsyncQueries(store, executor, switchboard, metrics, new_id=lambda: uuid.uuid4().hex)
 
 
 def build_app(services: Services) -> Flask:
@@ -177,9 +217,22 @@ def build_app(services: Services) -> Flask:
     return app
 
 
+def begin_drain(services: Services) -> None:
+    """Hand on what need not end here; returns at once.
+
+    Asynchronous queries run elsewhere, and who watches one connects again.  What clients wait for
+    goes on.
+    """
+    services.event_streams.stop()
+    services.asynchronous.executor.give_back()
+
+
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.event_streams.stop()
+    services.asynchronous.executor.stop()
+    services.notices.stop()
     services.running.stop()
     services.self_check.stop()
     services.cache.close()

@@ -9,6 +9,8 @@ from flask import current_app
 
 from app.cache.wiring import Cache
 from app.metrics import AppMetrics
+from app.queries.asynchronous.events import EventStreams
+from app.queries.asynchronous.service import AsyncQueries
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
@@ -16,6 +18,7 @@ from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
 from db.database import Database
+from db.notices import Notices
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import LaneStatus
@@ -43,6 +46,9 @@ class Services:
     workers: Workers
     queries: QueryService
     running: RunningQueries
+    notices: Notices
+    asynchronous: AsyncQueries
+    event_streams: EventStreams
     self_check: SelfCheck
     query_settings: QuerySettings
     cache: Cache

@@ -10,7 +10,7 @@ from typing import Any
 from gunicorn.workers import base  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from app.main import close
+from app.main import begin_drain, close
 from app.problem_types import BAD_REQUEST, INTERNAL_ERROR
 from app.problems import MEDIA_TYPE
 from app.request_id import HEADER
@@ -45,7 +45,8 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         """Begin to drain (SIGTERM)."""
         if self.draining_since is None:
             self.draining_since = time.monotonic()
-            self.method_queue.defer(lambda: None)  # wakes the loop, which then looks again
+            # wakes the loop, which then looks again
+            self.method_queue.defer(begin_drain, self.services)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve events for at most `timeout` seconds; stop accepting once the drain is over."""

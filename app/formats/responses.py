@@ -1,8 +1,8 @@
 """Responses that carry an answer, in the format and the compression that were asked for."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from flask import Response, g, request
@@ -51,9 +51,10 @@ def asked() -> Asked:
     )
 
 
-def json_answer(answer: Answer, form: Asked) -> Response:
-    """Return the response of a whole answer, as JSON."""
-    return json_body(encode_answer(answer, form.numbers_as_strings), form.encoding)
+def json_answer(answer: Answer, form: Asked, query_id: str | None = None) -> Response:
+    """Return the response of a whole answer, as JSON; the query's id is else the request's."""
+    body = encode_answer(answer, form.numbers_as_strings, query_id or g.request_id)
+    return json_body(body, form.encoding)
 
 
 def json_body(body: bytes, encoding: str | None) -> Response:
@@ -84,7 +85,16 @@ def streamed_answer(
         ):
             yield answer, control
 
-    trailers = request.environ.get(TRAILERS_KEY)
+    return stream_response(opened, form, query_id)
+
+
+def stream_response(
+    opened: Callable[[], AbstractContextManager[tuple[OpenAnswer, Control]]],
+    form: Asked,
+    query_id: str,
+) -> Response:
+    """Return the response of an opened answer, its first bytes there.  Raises what opening does."""
+    client, trailers = client_socket(), request.environ.get(TRAILERS_KEY)
     stream = AnswerStream(
         opened,
         Streaming(
@@ -102,9 +112,9 @@ def streamed_answer(
     return response
 
 
-def encode_answer(answer: Answer, numbers_as_strings: bool) -> bytes:
+def encode_answer(answer: Answer, numbers_as_strings: bool, query_id: str) -> bytes:
     """Return the body of an answer: a QueryAnswer, its rows encoded straight from their text."""
-    head = {"query_id": g.request_id, "columns": column_documents(answer)}
+    head = {"query_id": query_id, "columns": column_documents(answer)}
     tail = {
         "row_count": len(answer.rows),
         "truncated": answer.truncated,

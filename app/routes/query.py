@@ -2,23 +2,28 @@
 
 import json
 
-from flask import Response, g
+from flask import Response, g, request
 
+from app.async_reply import promise
 from app.endpoints import Endpoints
 from app.formats.choice import JSON
 from app.formats.responses import asked, json_answer, streamed_answer
+from app.models_async import AsyncQueryDocument
 from app.models_query import (
     FragmentDocument,
     QueryAnswer,
     QueryExplanation,
     QueryRequest,
 )
+from app.preferences import preferences
 from app.problem_types import (
     CANCELLED,
     DATABASE_BUSY,
     DATABASE_CONFLICT,
     DATABASE_FAILED,
     DATABASE_UNAVAILABLE,
+    IDEMPOTENCY_KEY_INVALID,
+    IDEMPOTENCY_KEY_REUSED,
     NOT_ACCEPTABLE,
     NOT_SPLITTABLE,
     QUERY_TOO_COSTLY,
@@ -28,6 +33,7 @@ from app.problem_types import (
     SQL_SYNTAX,
     STATEMENT_NOT_ALLOWED,
     TIMED_OUT,
+    TOO_MANY_QUEUED,
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem
@@ -47,15 +53,26 @@ EXAMPLE = {"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY gr
 
 @endpoints.endpoint(
     "POST", "/v1/query", request=QueryRequest, response=QueryAnswer,
-    problems=(*PROBLEMS, NOT_ACCEPTABLE), example=EXAMPLE,
+    also={202: AsyncQueryDocument}, example=EXAMPLE,
+    problems=(
+        *PROBLEMS, NOT_ACCEPTABLE, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_REUSED, TOO_MANY_QUEUED,
+    ),
 )  # fmt: skip
 def run_query(body: QueryRequest) -> Response:
     """Run a query.
 
     The answer is exactly PostgreSQL's, at one snapshot, whether the query ran whole or in parts.
     Accept, or ?format=, chooses JSON, NDJSON, CSV or Arrow; all but JSON are streamed.
+
+    With `Prefer: respond-async` it is promised for later: 202, and `Location` says where it will
+    be. With `respond-async, wait=5` it is awaited for 5 seconds first. With an `Idempotency-Key`
+    the same request, sent again, is the same query.
     """
     form = asked()
+    preferred = preferences(request.headers.getlist("Prefer"))
+    if preferred.respond_async:
+        query = query_input(body, services().query_settings.for_async())
+        return promise(services().asynchronous, query, preferred, form)
     query = query_input(body, services().query_settings, streamed=form.format is not JSON)
     if form.format is not JSON:
         return streamed_answer(services().queries, services().running, query, form)

@@ -41,6 +41,7 @@ def status() -> StatusResponse:
         pid=os.getpid(),
         state=now.readiness.state(),
         uptime_s=round(time.monotonic() - now.started_at, 3),
+        running_queries=len(now.running),
     )
     workers, workers_error = _ask_redis(now, now.workers.list)
     lanes, lanes_error = _ask_redis(now, now.lanes)
