@@ -7,13 +7,14 @@ result may differ between two runs over the same rows.  What is not known to be 
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sqlglot import exp
 
 from query.aggregate_call import AGGREGATES, BITS, LOGIC, is_aggregate
 from query.catalog import Catalog
 from query.dialect import render
-from query.nested import nested_reasons
+from query.nested import nested_reasons, renamed_in
 from query.statement import identifier
 from query.types import TEMPORAL
 
@@ -79,7 +80,7 @@ def unsafe_reason(tree: exp.Expr, catalog: Catalog) -> str | None:
     """Return why `tree` must run whole, or None when all parts of it are safe in fragments."""
     if catalog.shadowing:
         return f"a function of your own is called {min(catalog.shadowing)}, as a built-in one is"
-    for reason in _reasons(tree, catalog):
+    for reason in _reasons(tree, replace(catalog, renamed=renamed_in(tree))):
         return reason
     return None
 

@@ -118,7 +118,7 @@ SPLITS = [
     "SELECT count(*) FROM a AS one, a AS two WHERE one.id = two.n",
     "SELECT one.id FROM a one LEFT JOIN a two ON two.id = one.id + 1 WHERE two.id IS NULL",
     "SELECT count(*) FROM a WHERE n > ALL (SELECT v FROM b WHERE v < 9)",
-    "SELECT a.id, x.k FROM a JOIN (SELECT DISTINCT least(trim(k), 'k3') AS k FROM b) x ON x.k = a.k WHERE a.n = 3 ORDER BY 1, 2",
+    "SELECT a.id, x.y FROM a JOIN (SELECT DISTINCT least(trim(k), 'k3') AS y FROM b) x ON x.y = a.k WHERE a.n = 3 ORDER BY 1, 2",
     # tables whose rows lie in several heaps
     "SELECT note, count(*), sum(amount), max(twice) FROM events GROUP BY note ORDER BY note",
     "SELECT id, day, amount, note, twice FROM events WHERE id < 200 ORDER BY id",
@@ -200,6 +200,11 @@ RUNS_WHOLE = {
     "SELECT count(*) FROM a JOIN (SELECT f FROM floats GROUP BY f) x ON x.f = a.id": "among equal values",
     "SELECT count(*) FROM a JOIN (SELECT sum(z.s) AS s FROM (SELECT v AS s FROM b) z) y ON y.s > a.id": "may be one of floats",
     "SELECT count(*) FROM (SELECT k || 'y' AS d FROM a) x WHERE x.d::date IS NULL AND x.d IS NULL": "time of a transaction",
+    # columns of a name that means something else inside
+    "SELECT a.id, x.n FROM a JOIN (SELECT DISTINCT z.n FROM (SELECT v / 3.0 AS n FROM b) z) x ON x.n = a.id": "grouping by z.n",
+    "SELECT count(*) FROM a WHERE n > (SELECT avg(n) FROM (SELECT f AS n FROM floats) z)": "may be one of floats",
+    "SELECT count(*) FROM a JOIN (SELECT DISTINCT coalesce(v, 0) AS y FROM nothing) x ON x.y = a.n": "grouping by COALESCE",
+    "SELECT id, ARRAY(SELECT label FROM c WHERE c.a_id = a.id) FROM a": "function array",
     "SELECT clock_timestamp() IS NULL, id FROM a WHERE id < 5": "clock_timestamp",
 }
 
