@@ -14,7 +14,7 @@ from tests.oracle.server import own_server
 from tests.oracle.shrink import shrunk
 from tests.oracle.world import world
 
-SHRUNK_MOST = 20
+SHRUNK_MOST = 8
 
 
 def main() -> int:
@@ -60,11 +60,14 @@ def _run(job: tuple[int, list[int]], *, url: str | None, shrink: bool, show: boo
 
 
 def _smaller(runner: Runner, verdict: Verdict) -> Verdict:
-    """Shrink to a query that differs in the same way: rows, columns, errors or order."""
-    kind = (verdict.difference or "").partition(":")[0]
+    """Shrink to a query that differs in the same way: rows, columns, the same errors or order."""
+
+    def way(found: Verdict) -> tuple[str, str | None, str | None]:
+        kind = (found.difference or "").partition(":")[0]
+        return kind, found.ours.sqlstate, found.theirs.sqlstate
 
     def fails(candidate: GeneratedQuery) -> bool:
-        return (runner.query(candidate).difference or "").startswith(kind)
+        return way(runner.query(candidate)) == way(verdict)
 
     smaller = shrunk(verdict.query, fails)
     again = runner.query(replace(smaller, features=verdict.query.features))
