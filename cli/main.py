@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.load import load
+from cli.query import query
 from cli.up import exit_code, up
 
 USAGE = 2
@@ -34,6 +35,7 @@ def version() -> None:
 
 millrace.add_command(up)
 millrace.add_command(load)
+millrace.add_command(query)
 
 
 def main() -> None:
