@@ -82,7 +82,8 @@ def answer(url: str, body: dict[str, Any], accept: str, api_key: str | None) -> 
         while piece := response.read1(PIECE_BYTES):
             yield piece
     except (OSError, http.client.HTTPException) as error:
-        raise QueryFailed(f"The answer is not whole: {str(error) or type(error).__name__}.") from error
+        reason = str(error) or type(error).__name__
+        raise QueryFailed(f"The answer is not whole: {reason}.") from error
     finally:
         connection.close()
 
