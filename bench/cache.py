@@ -87,10 +87,13 @@ def hits(url: str, sql: str) -> Tally:
     return tally
 
 
-def report(name: str, tally: Tally) -> None:
+def report(url: str, name: str, tally: Tally) -> None:
+    """Print what came of it, and the store in use at the end: a supervisor restarts Redis."""
+    mode = httpx.get(f"{url}/v1/cache", timeout=TIMEOUT_S).json()["mode"]
     cuts = statistics.quantiles(tally.seconds, n=100) if len(tally.seconds) > 1 else [0.0] * 99
     line = {
         "what": name,
+        "store_at_end": mode,
         "answers": dict(tally.origins),
         "executions": tally.origins["miss"] + tally.origins["bypass"],
         "errors": len(tally.errors),
@@ -108,17 +111,19 @@ def main() -> None:
     parser.add_argument("--redis-pid", type=int, help="killed for the second half")
     given = parser.parse_args()
     sql = slow_sql(given.url, given.seconds)
-    report("64 clients, one question", crowd(given.url, sql))
-    report(f"{HITS} hits", hits(given.url, sql))
+    report(given.url, "64 clients, one question", crowd(given.url, sql))
+    report(given.url, f"{HITS} hits", hits(given.url, sql))
     if given.redis_pid is None:
         return
     second = slow_sql(given.url, given.seconds)
     timer = threading.Timer(given.seconds / 2, lambda: os.kill(given.redis_pid, signal.SIGKILL))
     timer.start()
-    report("64 clients, Redis killed meanwhile", crowd(given.url, second))
+    report(given.url, "64 clients, Redis killed meanwhile", crowd(given.url, second))
     timer.join()
-    report(f"{HITS} hits of the question before, without Redis", hits(given.url, sql))
-    report("64 clients, without Redis", crowd(given.url, slow_sql(given.url, given.seconds)))
+    report(given.url, f"{HITS} hits after Redis was killed", hits(given.url, sql))
+    report(
+        given.url, "64 clients, after that", crowd(given.url, slow_sql(given.url, given.seconds))
+    )
 
 
 if __name__ == "__main__":
