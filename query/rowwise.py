@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from query.aggregates import CannotSplit
-from query.canonical import canonical
+from query.canonical import meaning
 from query.merge import Merge, column, first_rows, merge_query, tied
 from query.outputs import sort_keys, window_of
 from query.scope import Scope
 from query.statement import identifier
+from query.trees import copied
 from query.types import TypeFact
 
 
@@ -38,18 +39,20 @@ class RowSplit:
         distinct = self._tree.args.get("distinct")
         if distinct is None:
             return 0
-        keys = {canonical(key.unnest()) for key in distinct.args["on"].expressions}
-        if keys != {canonical(key.ordered.this.unnest()) for key in self._order[: len(keys)]}:
+        keys = {meaning(key.unnest()) for key in distinct.args["on"].expressions}
+        if keys != {meaning(key.ordered.this.unnest()) for key in self._order[: len(keys)]}:
             raise CannotSplit("DISTINCT ON without an ORDER BY of the same keys may pick any rows")
         return len(keys)
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, unsorted; no restriction yet."""
-        copy = self._tree.copy()
+        copy = copied(self._tree)
         for part in ("order", "limit", "offset"):
             copy.set(part, None)
         items = [*copy.expressions]
-        items += [exp.alias_(extra.copy(), f"o{n}") for n, extra in enumerate(self._extra)]
+        items += [
+            exp.alias_(copied(extra), f"o{n}", copy=False) for n, extra in enumerate(self._extra)
+        ]
         copy.set("expressions", items)
         return copy
 
@@ -76,7 +79,7 @@ class RowSplit:
             ambiguous.append(tied([column(place) for place in dict.fromkeys(places)]))
         if self._distinct_on:
             # its keys must be those of ORDER BY, and PostgreSQL looks at their text
-            fragment.set("order", self._tree.args["order"].copy())
+            fragment.set("order", copied(self._tree.args["order"]))
         elif reach is not None:
             positions = [
                 key.over(exp.Literal.number(place + 1))

@@ -16,6 +16,7 @@ from query.rowwise import RowSplit
 from query.safety import unsafe_reason
 from query.scope import Scope
 from query.statement import Statement, TableName
+from query.trees import copied
 from query.types import INT4, TypeFact
 
 CHECK_TYPE = TypeFact(INT4, -1, "integer", "integer")
@@ -50,9 +51,9 @@ class Split:
     """A query that splits if the types of its partials allow."""
 
     def __init__(self, statement: Statement, names: Sequence[str], catalog: Catalog) -> None:
-        self._tree = statement.tree
+        self._statement = statement
         self._catalog = catalog
-        tree = as_select(statement.tree, len(names)).copy()
+        tree = copied(as_select(statement.tree, len(names)))
         if not isinstance(tree, exp.Select):
             raise CannotSplit("set operations but UNION, and VALUES, are not split")
         cutter = Cutter(tree, catalog)
@@ -69,7 +70,9 @@ class Split:
 
         PostgreSQL must plan it exactly as the user's own text, or we misread that.
         """
-        return bind(self._tree, parameter_types)
+        if not parameter_types:
+            return BoundSql(self._statement.written, ())
+        return bind(copied(self._statement.tree), parameter_types)
 
     def probe(self, parameter_types: Sequence[str]) -> FragmentTemplate:
         """Return a fragment for PostgreSQL to describe: the types of the partials' columns."""
@@ -84,7 +87,7 @@ class Split:
     def _template(
         self, fragment: exp.Select, cut: Cut, parameter_types: Sequence[str]
     ) -> FragmentTemplate:
-        unbound = fragment.copy()
+        unbound = copied(fragment)
         types = [*parameter_types]
         condition: exp.Expr | None = None
         if cut.given is not None:
@@ -100,9 +103,9 @@ def _range_of(fragment: exp.Select, cut: Cut, *, first_parameter: int) -> exp.Ex
     ]
     alias = node.args.get("alias")
     name = alias.this if isinstance(alias, exp.TableAlias) else node.this
-    ctid = exp.Column(this=exp.to_identifier("ctid"), table=name.copy())
+    ctid = exp.Column(this=exp.to_identifier("ctid"), table=copied(name))
     low = exp.GTE(this=ctid, expression=_tid(first_parameter))
-    high = exp.LT(this=ctid.copy(), expression=_tid(first_parameter + 1))
+    high = exp.LT(this=copied(ctid), expression=_tid(first_parameter + 1))
     return exp.And(this=low, expression=high)
 
 
