@@ -69,10 +69,11 @@ class GroupedSplit:
         if self._groups and not self._window.is_open and not order:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
         self._grain = Grain(self._grouping.keys, self._calls)
+        self._fragment = self._grain.fragment(tree, Checks(self._grain.width))
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, before checks are added; no restriction yet."""
-        return self._grain.fragment(self._tree, Checks(self._grain.width))
+        return self._fragment
 
     def finish(
         self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
@@ -122,6 +123,8 @@ class GroupedSplit:
             ambiguous=ambiguous,
             distinct=self._is_distinct,
         )
+        if not checks.columns:
+            return self._fragment, merge
         return self._grain.fragment(self._tree, checks), merge
 
     def _order_is_total(self) -> bool:

@@ -33,6 +33,7 @@ class RowSplit:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
         self._distinct_on = self._distinct_keys()
         self._extra = [key.expression for key in self._order if key.expression is not None]
+        self._fragment = self._unsorted()
 
     def _distinct_keys(self) -> int:
         """Return how many keys ORDER BY shares with DISTINCT ON, which are its first ones."""
@@ -46,6 +47,9 @@ class RowSplit:
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, unsorted; no restriction yet."""
+        return self._fragment
+
+    def _unsorted(self) -> exp.Select:
         copy = copied(self._tree)
         for part in ("order", "limit", "offset"):
             copy.set(part, None)
@@ -60,9 +64,9 @@ class RowSplit:
         self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
     ) -> tuple[exp.Select, Merge | None]:
         """Return fragment and merge for partials with columns of `types`.  Raises CannotSplit."""
-        fragment = self.fragment()
         if not self._order:
-            return fragment, None
+            return self._fragment, None
+        fragment = copied(self._fragment)
         width = len(self._names)
         places, extra = [], width
         for key in self._order:

@@ -64,6 +64,7 @@ class Split:
             raise CannotSplit(f"more than {MAX_TEMPLATES} branches of UNION are not split")
         kind = GroupedSplit if is_grouped(tree) else RowSplit
         self._kind = kind(tree, names, cutter.scope)
+        self._probed: tuple[exp.Select | None, FragmentTemplate | None] = None, None
 
     def whole(self, parameter_types: Sequence[str]) -> BoundSql:
         """Return the whole query as we understood it.
@@ -76,13 +77,23 @@ class Split:
 
     def probe(self, parameter_types: Sequence[str]) -> FragmentTemplate:
         """Return a fragment for PostgreSQL to describe: the types of the partials' columns."""
-        return self._template(self._kind.fragment(), self._cuts[0], parameter_types)
+        fragment = self._kind.fragment()
+        template = self._template(fragment, self._cuts[0], parameter_types)
+        self._probed = fragment, template
+        return template
 
     def finish(self, types: Sequence[TypeFact], parameter_types: Sequence[str]) -> SplitPlan:
-        """Return the plan for partials with columns of `types`.  Raises CannotSplit."""
+        """Return the plan for partials with columns of `types`, as `probe` has them.
+
+        Raises CannotSplit.
+        """
         fragment, merge = self._kind.finish(types, parameter_types, CHECK_TYPE)
-        templates = [self._template(fragment, cut, parameter_types) for cut in self._cuts]
-        return SplitPlan(tuple(templates), merge)
+        first, *others = self._cuts
+        probed, template = self._probed
+        if template is None or fragment is not probed:  # often they are the same
+            template = self._template(fragment, first, parameter_types)
+        more = [self._template(fragment, cut, parameter_types) for cut in others]
+        return SplitPlan((template, *more), merge)
 
     def _template(
         self, fragment: exp.Select, cut: Cut, parameter_types: Sequence[str]
