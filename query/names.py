@@ -10,20 +10,23 @@ from query.lexer import Token
 class Names:
     """`called` stand before a parenthesis, in lower case, `called_schemas` before those.
 
-    `before_dot` stand before a dot somewhere, `alone` are not before one somewhere.
+    `before_dot` stand before a dot somewhere, `alone` are not before one somewhere, and
+    `before_two_dots` begin a name of three parts or more.
     `parameters` is the highest n of `$n`.
     """
 
     called: frozenset[str]
     called_schemas: frozenset[str]
     before_dot: frozenset[str]
+    before_two_dots: frozenset[str]
     alone: frozenset[str]
     parameters: int
 
 
 def names_of(tokens: Sequence[Token]) -> Names:
     """Return the names in `tokens`."""
-    called, schemas, before_dot, alone = set(), set(), set(), set()
+    called, schemas, alone = set(), set(), set()
+    before_dot, before_two_dots = set(), set()
     parameters = 0
     for place, (kind, text, _) in enumerate(tokens):
         if kind == "parameter":
@@ -34,6 +37,8 @@ def names_of(tokens: Sequence[Token]) -> Names:
         after = _mark(tokens, place + 1)
         if after == ".":
             before_dot.add(text)
+            if _mark(tokens, place + 3) == ".":
+                before_two_dots.add(text)
             continue
         alone.add(text)
         if after == "(":
@@ -41,8 +46,9 @@ def names_of(tokens: Sequence[Token]) -> Names:
             if place >= 2 and _mark(tokens, place - 1) == "." and tokens[place - 2].is_identifier:
                 schemas.add(tokens[place - 2].text)
     return Names(
-        frozenset(called), frozenset(schemas), frozenset(before_dot), frozenset(alone), parameters
-    )
+        frozenset(called), frozenset(schemas), frozenset(before_dot), frozenset(before_two_dots),
+        frozenset(alone), parameters,
+    )  # fmt: skip
 
 
 def _mark(tokens: Sequence[Token], place: int) -> str:

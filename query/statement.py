@@ -64,7 +64,8 @@ class Statement:
     `unread` says why our parser did not read it; PostgreSQL may, and then it runs whole.  Its tree
     is a command that holds the text, and `tables` is empty.
 
-    `leaves_schema` tells that it may name things in other schemas than the exposed one.
+    `leaves_schema` tells that it may name things in other schemas than the exposed one, and
+    `leaves_for_tables` that tables, functions or columns of tables may be among them.
     """
 
     sql: str
@@ -74,6 +75,7 @@ class Statement:
     parameter_count: int
     unread: str | None = None
     leaves_schema: bool = False
+    leaves_for_tables: bool = False
 
     @cached_property
     def written(self) -> str:
@@ -132,15 +134,16 @@ class Parser:
         if isinstance(tree, str):
             leaves = not names.before_dot <= self._schemas
             command = exp.Command(this=sql)
-            return Statement(sql, command, (), names.called, names.parameters, tree, leaves)
+            return Statement(sql, command, (), names.called, names.parameters, tree, leaves, leaves)
         tables = _vetted_tables(tree)
-        schemas = {table.schema for table in tables if table.schema is not None}
+        sure = {table.schema for table in tables if table.schema is not None}
+        sure |= names.called_schemas
         # an alias occurs without a dot behind it at least once, where it is given
-        schemas |= names.before_dot - names.alone
-        schemas |= names.called_schemas
+        schemas = sure | (names.before_dot - names.alone)
         return Statement(
             sql, tree, tables, names.called, names.parameters,
             leaves_schema=not schemas <= self._schemas,
+            leaves_for_tables=not sure | names.before_two_dots <= self._schemas,
         )  # fmt: skip
 
 
