@@ -75,13 +75,17 @@ class PlanDocument(ResponseModel):
 
 
 class TimingsDocument(ResponseModel):
-    """Where the time went, in milliseconds."""
+    """Where the time went, in milliseconds; what did not happen took 0."""
 
-    plan: float
-    queue: float
-    execute: float
-    merge: float
-    total: float
+    plan: float = Field(description="Parsing, a connection, PostgreSQL's plan, and the split.")
+    queue: float = Field(description="Until the last fragment was begun by a worker.")
+    execute: float = Field(description="Running: the fragments, or the query itself.")
+    merge: float = Field(description="From the last partial to the answer's rows.")
+    postgresql: float = Field(
+        description="The part of total that was spent waiting for PostgreSQL, in whichever stage; "
+        "of fragments, the one that waited longest counts. The rest is Millrace's own."
+    )
+    total: float = Field(description="All of it, inside the replica.")
 
 
 class QueryAnswer(ResponseModel):

@@ -75,8 +75,9 @@ class QueryService:
             answer = self._run_split(transaction, statement, query, plan)
             if isinstance(answer, str):
                 answer = self._run_direct(transaction, statement, query, answer)
+            waited_ms = transaction.waited_ms + answer.timings.postgresql
         total_ms = (self._monotonic() - began) * 1000
-        timings = replace(answer.timings, plan=planned_ms, total=total_ms)
+        timings = replace(answer.timings, plan=planned_ms, total=total_ms, postgresql=waited_ms)
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)
 
@@ -101,6 +102,7 @@ class QueryService:
                 done.timings = replace(
                     known, plan=(planned - began) * 1000, execute=execute_ms,
                     total=(now - began) * 1000,
+                    postgresql=transaction.waited_ms + known.postgresql,
                 )  # fmt: skip
                 self._metrics.answered(done.mode, done.timings)
 
@@ -204,7 +206,10 @@ class QueryService:
         result = run.merge(plan, split, query, gathered)
         names = self._type_names(transaction, result)
         merged_ms = (self._monotonic() - began) * 1000
-        timings = Timings(queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms)
+        timings = Timings(
+            queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms,
+            postgresql=max(run.postgresql_ms for run in gathered.runs),
+        )  # fmt: skip
         answer = Answer(
             result.columns, names, result.rows, result.truncated, "partitioned", plan.reason,
             len(plan.parts), transaction.snapshot, timings,
