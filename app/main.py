@@ -105,6 +105,7 @@ def build_services(
             cache_size=query_settings.plan_cache_size,
             max_length=query_settings.max_sql_length,
             max_depth=query_settings.max_sql_depth,
+            schema=database_settings.schema_name,
         ),
         catalog=CatalogReader(database_settings.schema_name),
         settings=query_settings,

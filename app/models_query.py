@@ -94,7 +94,8 @@ class QueryAnswer(ResponseModel):
 class FragmentDocument(ResponseModel):
     """One part of a split query."""
 
-    blocks: list[int] = Field(description="First block, and the first one behind; of the table.")
+    rows: str = Field(description="Which rows it reads, in words.")
+    sql: str
     params: list[str | None]
 
 
@@ -105,8 +106,8 @@ class QueryExplanation(ResponseModel):
     reason: str
     cost: float = Field(description="PostgreSQL's estimate for the whole query, planner units.")
     estimated_rows: int
-    table: str | None = Field(description="The driving table, whose rows are split.")
-    fragment_sql: str | None
+    table: str | None = Field(description="The driving table; the largest of several.")
+    fragment_sql: str | None = Field(description="The SQL of the first fragment.")
     fragments: list[FragmentDocument]
     merge_sql: str | None = Field(
         description="How the partials become the answer; null: they follow each other."

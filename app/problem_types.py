@@ -18,6 +18,11 @@ METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "The method does not fit this address",
     "The path exists, but not with this method. The Allow header names those that do.",
 )  # fmt: skip
+NOT_ACCEPTABLE = ProblemType(
+    "not-acceptable", 406, "The answer cannot be had in that format",
+    "Accept names none of the formats that there are, which the member available lists, or a value "
+    "has no place in the format; the detail says which.",
+)  # fmt: skip
 BODY_TOO_LARGE = ProblemType(
     "body-too-large", 413, "The body is too large",
     "A JSON body is larger than MILLRACE_APP_MAX_BODY_BYTES. Send less at once.",
@@ -79,9 +84,23 @@ SQL_FAILED = ProblemType(
     "sql-failed", 422, "The query failed while it ran",
     "PostgreSQL began, and met a value or a limit that it cannot go on with. See sqlstate.",
 )  # fmt: skip
+DATABASE_CONFLICT = ProblemType(
+    "database-conflict", 503, "Something else in PostgreSQL is in the way",
+    "A lock, as ALTER TABLE holds one, did not become free in time. Retry-After says when to "
+    "try again.",
+)  # fmt: skip
+DATABASE_FAILED = ProblemType(
+    "database-failed", 502, "PostgreSQL failed",
+    "PostgreSQL, or a server that a foreign table stands for, met an error of its own. See "
+    "sqlstate.",
+)  # fmt: skip
 NOT_SPLITTABLE = ProblemType(
     "not-splittable", 422, "The query cannot run partitioned",
     "The request insists on partitioned, and the detail says why that is impossible. Use auto.",
+)  # fmt: skip
+QUERY_TOO_COSTLY = ProblemType(
+    "query-too-costly", 422, "The query would cost more than is allowed",
+    "PostgreSQL estimates more work than MILLRACE_MAX_QUERY_COST allows. Restrict what it reads.",
 )  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
@@ -89,6 +108,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     BAD_REQUEST,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
+    NOT_ACCEPTABLE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     VALIDATION_FAILED,
@@ -104,5 +124,8 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     STATEMENT_NOT_ALLOWED,
     SQL_NOT_PERMITTED,
     SQL_FAILED,
+    DATABASE_CONFLICT,
+    DATABASE_FAILED,
     NOT_SPLITTABLE,
+    QUERY_TOO_COSTLY,
 )

@@ -37,13 +37,14 @@ def reader_password(owners_password: str, role: str) -> str:
     return hmac.new(owners_password.encode(), message, hashlib.sha256).hexdigest()
 
 
-def reader_session(schema: str, statement_timeout_s: float) -> dict[str, str]:
+def reader_session(settings: DatabaseSettings) -> dict[str, str]:
     """Return the server settings of every session of the reader.
 
     Replica and worker must agree on them: values travel as PostgreSQL's text, and the text of a
-    timestamp or a float depends on these.  They also keep the text in ISO 8601.
+    timestamp or a float depends on these.  They also keep the text in ISO 8601, and what our lexer
+    takes for a string one for PostgreSQL.
     """
-    quoted = schema.replace('"', '""')
+    quoted = settings.schema_name.replace('"', '""')
     return {
         "search_path": f'pg_catalog,"{quoted}"',
         "TimeZone": "UTC",
@@ -52,8 +53,17 @@ def reader_session(schema: str, statement_timeout_s: float) -> dict[str, str]:
         "extra_float_digits": "1",
         "bytea_output": "hex",
         "default_transaction_read_only": "on",
-        "statement_timeout": str(round(statement_timeout_s * 1000)),
+        "standard_conforming_strings": "on",
+        "row_security": "on",
+        "statement_timeout": _milliseconds(settings.statement_timeout_s),
+        "lock_timeout": _milliseconds(settings.lock_timeout_s),
+        "idle_in_transaction_session_timeout": _milliseconds(settings.idle_transaction_timeout_s),
     }
+
+
+def _milliseconds(seconds: float) -> str:
+    # at least one: 0 means that there is no limit
+    return str(max(1, round(seconds * 1000)) if seconds else 0)
 
 
 def reader_database(
@@ -74,7 +84,7 @@ def reader_database(
         settings.reader_url or reader_url(settings.url, settings.reader_role),
         breaker=breaker,
         name=program,
-        session=reader_session(settings.schema_name, settings.statement_timeout_s),
+        session=reader_session(settings),
         pool_size=settings.pool_size,
         pool_wait_s=settings.pool_wait_s,
         max_waiting=settings.max_waiting,

@@ -23,6 +23,7 @@ _ATTRIBUTES: tuple[tuple[str, object, str], ...] = (
     ("rolconnlimit", -1, "CONNECTION LIMIT -1"),
 )
 _ALL_ATTRIBUTES = " ".join(words for _, _, words in _ATTRIBUTES)
+PARAMETER_PRIVILEGES = 150_000  # the first version of PostgreSQL that can grant SET on a setting
 _RELATIONS = ["r", "p", "v", "m", "f"]  # tables, partitioned, views, materialised, foreign
 
 _logger = logging.getLogger(__name__)
@@ -110,6 +111,25 @@ class ReaderRole:
                 f"ALTER ROLE {{role}} IN DATABASE {{database}} "
                 f"SET statement_timeout = {milliseconds}"
             )
+        kilobytes = self._settings.temp_file_limit_mb * 1024
+        if kilobytes and f"temp_file_limit={kilobytes}" not in have:
+            self._limit_temporary_files(kilobytes)
+
+    def _limit_temporary_files(self, kilobytes: int) -> None:
+        """Only who may set it for everybody may set it for the reader; others are told how."""
+        statement = (
+            f"ALTER ROLE {{role}} IN DATABASE {{database}} SET temp_file_limit = {kilobytes}"
+        )
+        may = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+        if self._connection.info.server_version >= PARAMETER_PRIVILEGES:
+            may = "SELECT has_parameter_privilege('temp_file_limit', 'SET')"
+        if self._value(may):
+            self._run(statement)
+        else:
+            _logger.warning(
+                "The user of DATABASE_URL may not limit the reader's temporary files. "
+                "As an administrator: %s;", self._text(statement),
+            )  # fmt: skip
 
     def _refuse_power(self) -> None:
         row = self._connection.execute(

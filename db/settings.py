@@ -58,6 +58,9 @@ class DatabaseSettings(BaseSettings):
     max_lifetime_s: float = Field(default=3600.0, gt=0)
     connect_timeout_s: int = Field(default=5, ge=2)  # libpq: whole seconds, at least two
     statement_timeout_s: float = Field(default=60.0, ge=0)
+    lock_timeout_s: float = Field(default=5.0, ge=0)
+    idle_transaction_timeout_s: float = Field(default=60.0, ge=0)
+    temp_file_limit_mb: int = Field(default=4096, ge=0, le=2_000_000)
     breaker_failures: int = Field(default=5, ge=1)
     breaker_reset_s: float = Field(default=1.0, gt=0)
     breaker_reset_max_s: float = Field(default=10.0, gt=0)

@@ -46,3 +46,8 @@ def bind(tree: exp.Expr, types: Sequence[str]) -> BoundSql:
         new = exp.Parameter(this=exp.Literal.number(order.index(number) + 1))
         parameter.replace(exp.Cast(this=new, to=exp.DataType.build(types[number - 1], udt=True)))
     return BoundSql(render(copy), tuple(order))
+
+
+def chosen(bound: BoundSql, values: Sequence[str | None]) -> list[str | None]:
+    """Return the values of the parameters that `bound` names, in its order."""
+    return [values[number - 1] for number in bound.parameters]

@@ -11,11 +11,13 @@ class Limits:
     """What bounds the choice.
 
     `min_fragment_cost` in planner units: below it, a fragment's overhead is not worth it.
+    `max_fragment_share` of the whole query's cost: a fragment that costs more gains too little.
     `max_fragments` is the ceiling for what a request may ask for; `max_partial_rows` bounds rows
     that travel to the merge.
     """
 
     min_fragment_cost: float
+    max_fragment_share: float
     max_fragments: int
     max_partial_rows: int
 
@@ -33,30 +35,26 @@ def decide(
     engine: Engine,
     wanted: int | None,
     cost: float,
-    rows: int,
     slots: int,
     blocks: int,
     limits: Limits,
 ) -> Decision:
     """Choose for a query that splits.
 
-    `cost` and `rows` (the most that all fragments may send) are PostgreSQL's estimates, `slots`
-    those of all live workers, `blocks` the driving table's size, `wanted` the number of fragments
-    that the request asks for.  `engine` "partitioned" overrules cost, not what is possible.
+    `cost` is PostgreSQL's estimate, `slots` those of all live workers, `blocks` the most parts
+    that it can be cut into, `wanted` the number of fragments that the request asks for.  `engine`
+    "partitioned" overrules cost, not what is possible.
     """
     if engine == "direct":
         return Decision(0, "the request asks for it")
     if slots == 0:
         return Decision(0, "no worker is there")
     forced = engine == "partitioned" or wanted is not None
-    if not forced:
-        if rows > limits.max_partial_rows:
-            return Decision(0, f"about {rows} rows would travel, {limits.max_partial_rows} may")
-        if cost < 2 * limits.min_fragment_cost:
-            return Decision(0, f"cheap: cost {cost:.0f}, splitting starts at "
-                               f"{2 * limits.min_fragment_cost:.0f}")  # fmt: skip
+    if not forced and cost < 2 * limits.min_fragment_cost:
+        return Decision(0, f"cheap: cost {cost:.0f}, splitting starts at "
+                           f"{2 * limits.min_fragment_cost:.0f}")  # fmt: skip
     if blocks < 2 and not forced:
-        return Decision(0, "the table fits in one block")
+        return Decision(0, "what it reads fits in one block")
     if wanted is not None:
         count = wanted
     elif forced:
@@ -67,3 +65,19 @@ def decide(
     if count < 2 and not forced:
         return Decision(0, "one slot alone gains nothing")
     return Decision(count, f"cost {cost:.0f} over {count} of {slots} slots")
+
+
+def why_not_worth(
+    *, whole_cost: float, cost: float, rows: int, fragments: int, limits: Limits
+) -> str | None:
+    """Return why fragments that each cost `cost` and yield `rows` are not worth it, or None.
+
+    A restriction to some rows of a table can cost an index its use, and what stands beside the
+    table is done anew in each fragment.
+    """
+    travelling = rows * fragments
+    if travelling > limits.max_partial_rows:
+        return f"about {travelling} rows would travel, {limits.max_partial_rows} may"
+    if cost > limits.max_fragment_share * whole_cost:
+        return f"a fragment would cost {cost:.0f}, the whole query {whole_cost:.0f}"
+    return None

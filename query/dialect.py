@@ -10,12 +10,13 @@ from typing import ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
+from sqlglot.generators.postgres import PostgresGenerator
 from sqlglot.parsers.postgres import PostgresParser
 
 UNDERSTOOD = ("AVG", "COALESCE", "COUNT", "GREATEST", "LEAST", "MAX", "MIN", "NULLIF", "SUM")
 SPELT_WITH_WORDS = (
     "CAST", "EXTRACT", "JSON_OBJECT", "JSON_TABLE", "JSON_VALUE", "OVERLAY", "POSITION",
-    "STRING_AGG", "SUBSTRING", "TRIM", "XMLELEMENT", "XMLTABLE",
+    "SUBSTRING", "TRIM", "XMLELEMENT", "XMLTABLE",
 )  # fmt: skip
 
 
@@ -39,6 +40,11 @@ class FaithfulPostgres(Postgres):
             for name, parse in PostgresParser.NO_PAREN_FUNCTION_PARSERS.items()
             if name in ("ANY", "CASE")
         }
+
+    class Generator(PostgresGenerator):
+        """Writes DISTINCT over several arguments of an aggregate as it was read."""
+
+        MULTI_ARG_DISTINCT = True
 
 
 def render(tree: exp.Expr) -> str:

@@ -39,3 +39,16 @@ class NotSplittable(QueryError):
     """A partitioned plan was asked for, and the query cannot be split exactly."""
 
     code = "not-splittable"
+
+
+class QueryTooCostly(QueryError):
+    """PostgreSQL estimates more work than a query may cause."""
+
+    code = "query-too-costly"
+
+    def __init__(self, cost: float, ceiling: float) -> None:
+        super().__init__(
+            f"PostgreSQL estimates a cost of {cost:.4g}, and {ceiling:.4g} is allowed.",
+            "Restrict or join what it reads, or have MILLRACE_MAX_QUERY_COST raised.",
+        )
+        self.cost = cost

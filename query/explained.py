@@ -8,31 +8,34 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Explained:
-    """PostgreSQL's plan: its total cost in planner units, rows out, and groups, as estimated.
+    """PostgreSQL's plan: its total cost in planner units, and rows out, as estimated.
 
-    `groups` is the largest estimate of an aggregation in it, 0 where there is none.  `text` is
-    the whole plan: queries that mean the same have the same (but for their query identifier).
+    `text` is the whole plan: queries that mean the same have the same (but for their query
+    identifier).  `relations` are schema and name of the tables that it reads, children and
+    partitions instead of their parents; `has_foreign` tells that one lies on another server.
     """
 
     cost: float
     rows: int
-    groups: int
     text: str
+    relations: frozenset[tuple[str, str]]
+    has_foreign: bool
 
     @classmethod
     def parse(cls, text: str) -> "Explained":
         """Read the output of EXPLAIN (FORMAT JSON)."""
         plan = json.loads(text)[0]["Plan"]
-        groups = [
-            int(node["Plan Rows"])
-            for node in _nodes(plan)
-            if node["Node Type"] in ("Aggregate", "Group", "Unique")
-        ]
+        nodes = list(_nodes(plan))
         return cls(
             cost=float(plan["Total Cost"]),
             rows=int(plan["Plan Rows"]),
-            groups=max(groups, default=0),
             text=json.dumps(plan, sort_keys=True),
+            relations=frozenset(
+                (node.get("Schema", ""), node["Relation Name"])
+                for node in nodes
+                if "Relation Name" in node
+            ),
+            has_foreign=any(node["Node Type"] == "Foreign Scan" for node in nodes),
         )
 
 

@@ -16,15 +16,18 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from query.aggregates import Aggregate, CannotSplit, Merged, scale_check
+from query.aggregate_call import AggregateCall, is_aggregate, own_aggregates, read_call
+from query.aggregates import CannotSplit, Checks
 from query.canonical import canonical
+from query.doubts import PLACEHOLDER, Doubts, anywhere, rows_look_alike
+from query.expressions import any_of
+from query.grain import Grain
+from query.grouping import Grouping, group_items, key_meant, regrouped
 from query.merge import Merge, column, merge_query, tied
-from query.outputs import SortKey, group_keys, sort_keys, window_of
-from query.safety import AGGREGATES
+from query.outputs import SortKey, sort_keys, window_of
 from query.scope import Scope
+from query.subqueries import check_independent
 from query.types import TypeFact
-
-PLACEHOLDER = "aggregate"
 
 
 class GroupedSplit:
@@ -44,107 +47,92 @@ class GroupedSplit:
             raise CannotSplit("* beside aggregates or DISTINCT is not split")
         having = tree.args.get("having")
         order = sort_keys(tree, names)
+        items = group_items(tree)
         distinct = tree.args.get("distinct")
-        parts = [*outputs, *([having.this] if having else [])]
-        parts += [key.expression for key in order if key.expression is not None]
-        aggregated = any(_own_aggregates(part) for part in parts) or bool(tree.args.get("group"))
-        if distinct is not None and (aggregated or distinct.args.get("on")):
-            raise CannotSplit("DISTINCT ON, or DISTINCT beside aggregates, is not split")
-        if any(part.find(exp.Select) for part in parts):
-            raise CannotSplit("a subquery outside FROM and WHERE is not split beside aggregates")
-        keys = outputs if distinct is not None else group_keys(tree, outputs, names, scope)
-        self.keys = [self._qualified(key) for key in keys]
-        self._key_texts = [canonical(key) for key in self.keys]
-        self._aggregates: list[Aggregate] = []
-        self._aggregate_texts: list[str] = []
+        if distinct is not None and distinct.args.get("on"):
+            raise CannotSplit("DISTINCT ON is not split")
+        sorting = [key.expression for key in order if key.expression is not None]
+        aggregated = bool(items or having) or any(map(has_aggregates, [*outputs, *sorting]))
+        self._is_distinct = distinct is not None and aggregated
+        if distinct is not None and not aggregated:
+            self._grouping = Grouping([self._qualified(output) for output in outputs])
+        else:
+            meant = regrouped(items, lambda node: key_meant(node, outputs, names, scope))
+            self._grouping = Grouping([self._qualified(item) for item in meant])
+        self._calls: list[AggregateCall] = []
+        self._call_texts: list[str] = []
         self._outputs = [self._rewrite(self._qualified(output)) for output in outputs]
         self._having = self._rewrite(self._qualified(having.this)) if having else None
         self._order = [(key, self._sort_expression(key)) for key in order]
-        self._groups = bool(self.keys)
+        self._groups = bool(self._grouping.keys)
         if self._groups and not self._window.is_open and not order:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
+        self._grain = Grain(self._grouping.keys, self._calls)
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, before checks are added; no restriction yet."""
-        return self._fragment([])
-
-    def _fragment(self, checks: Sequence[exp.Expr]) -> exp.Select:
-        copy = self._tree.copy()
-        for part in ("having", "order", "limit", "offset", "distinct", "group"):
-            copy.set(part, None)
-        parts = [*self.keys]
-        for aggregate in self._aggregates:
-            parts += aggregate.partials
-        parts += checks
-        items = [exp.alias_(part.copy(), f"c{number}") for number, part in enumerate(parts)]
-        copy.set("expressions", items)
-        if self._groups:
-            positions = [exp.Literal.number(number + 1) for number in range(len(self.keys))]
-            copy.set("group", exp.Group(expressions=positions))
-        return copy
+        return self._grain.fragment(self._tree, Checks(self._grain.width))
 
     def finish(
-        self, types: Sequence[TypeFact], parameter_types: Sequence[str], check_type: TypeFact
+        self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
     ) -> tuple[exp.Select, Merge]:
         """Return fragment and merge for partials whose columns before checks are of `types`.
 
-        `check_type` is the type of check columns (integer).  Raises CannotSplit.
+        Raises CannotSplit.
         """
-        checks: list[exp.Expr] = []
-        ambiguous: list[exp.Expr] = []
-
-        def next_checks() -> list[exp.Expr]:
-            first = len(types) + len(checks)
-            return [column(first), column(first + 1)]
-
-        for key, fact in zip(self.keys, types, strict=False):
-            if fact.has_one_representation:
-                continue
-            if not fact.needs_scale_check:
-                raise CannotSplit(f"groups by {fact.name}, whose equal values may look different")
-            wanted, differ = scale_check(key, next_checks())
-            checks += wanted
-            ambiguous.append(differ)
-        values: list[exp.Expr] = []
-        place = len(self.keys)
-        for aggregate in self._aggregates:
-            width = len(aggregate.partials)
-            columns = [column(place + number) for number in range(width)]
-            merged = aggregate.merge(columns, types[place : place + width], next_checks())
-            checks += merged.checks
-            values.append(merged.value)
-            ambiguous += _present(merged)
-            place += width
+        checks = Checks(self._grain.width)
+        doubts = Doubts(
+            self._grain.keys_in_doubt(types, checks),
+            self._grain.merged(types, checks),
+            has_sets=self._grouping.has_sets,
+        )
+        sorting = [expression for _, expression in self._order]
+        ambiguous = doubts.conditions()
+        if not self._window.is_open and any(doubts.concern(node) for node in sorting):
+            # a group that is left out may belong among those that are shown
+            ambiguous = [anywhere(condition) for condition in ambiguous]
         if not self._window.is_open and self._groups and not self._order_is_total():
-            keys = [self._filled(expression, values) for _, expression in self._order]
-            ambiguous.append(tied(keys))
+            ambiguous.append(tied([doubts.filled(expression) for expression in sorting]))
+        outputs = [doubts.filled(output) for output in self._outputs]
+        if self._is_distinct:
+            ambiguous.append(exp.Not(this=rows_look_alike(outputs)))
         order = [
             key.over(
                 exp.Literal.number(key.output + 1)
                 if key.output is not None
-                else self._filled(expression, values)
+                else doubts.filled(expression)
             )
             for key, expression in self._order
         ]
+        having = None if self._having is None else doubts.filled(self._having)
+        if self._having is not None and having is not None and doubts.concern(self._having):
+            # a group in doubt must not vanish before the doubt is seen
+            having = any_of(having, *doubts.conditions())
         merge = merge_query(
-            outputs=[self._filled(output, values) for output in self._outputs],
+            outputs=outputs,
             names=self._names,
-            types=[*types, *[check_type for _ in checks]],
+            types=[*types, *[fact for _, fact in checks.columns]],
             parameter_types=parameter_types,
-            group_by=[column(number) for number in range(len(self.keys))],
-            having=None if self._having is None else self._filled(self._having, values),
+            group_by=self._grouping.over([column(n) for n in range(len(self._grouping.keys))]),
+            having=having,
             order=order,
             window=self._window,
             ambiguous=ambiguous,
+            distinct=self._is_distinct,
         )
-        return self._fragment(checks), merge
+        return self._grain.fragment(self._tree, checks), merge
 
     def _order_is_total(self) -> bool:
+        if self._grouping.has_sets:  # a null may be a key's value, or tell that it is left out
+            return False
         sorted_by = {canonical(expression) for _, expression in self._order}
-        return all(canonical(column(number)) in sorted_by for number in range(len(self.keys)))
+        keys = range(len(self._grouping.keys))
+        return all(canonical(column(number)) in sorted_by for number in keys)
 
     def _sort_expression(self, key: SortKey) -> exp.Expr:
         if key.output is not None:
+            if not 0 <= key.output < len(self._outputs):
+                raise CannotSplit("ORDER BY names an output that is not there")
             return self._outputs[key.output]
         assert key.expression is not None  # noqa: S101 - SortKey has one of the two
         return self._rewrite(self._qualified(key.expression))
@@ -161,39 +149,32 @@ class GroupedSplit:
     def _rewrite(self, node: exp.Expr) -> exp.Expr:
         """Put the partials' columns for keys, and placeholders for aggregates."""
         text = canonical(node)
-        if text in self._key_texts:
-            return column(self._key_texts.index(text))
-        if isinstance(node, (exp.Filter, *AGGREGATES)):
-            if text not in self._aggregate_texts:
-                self._aggregate_texts.append(text)
-                self._aggregates.append(Aggregate(node))
-            number = self._aggregate_texts.index(text)
+        place = self._grouping.place_of(text)
+        if place is not None:
+            return column(place)
+        if isinstance(node, exp.Filter | exp.WithinGroup) or is_aggregate(node):
+            if text not in self._call_texts:
+                self._call_texts.append(text)
+                self._calls.append(read_call(node))
+            number = self._call_texts.index(text)
             return exp.column(f"{PLACEHOLDER}{number}", table=PLACEHOLDER)
+        if isinstance(node, exp.Window):
+            raise CannotSplit("a window function over groups is not split")
         if isinstance(node, exp.Column):
             raise CannotSplit(f"{text} is neither grouped by nor aggregated")
+        if isinstance(node, exp.Query):
+            check_independent(node, self._tree)
+            return node.copy()
         copy = node.copy()
         for child in list(copy.iter_expressions()):
             if not isinstance(child, exp.Identifier | exp.DataType):
                 child.replace(self._rewrite(child))
         return copy
 
-    @staticmethod
-    def _filled(node: exp.Expr, values: Sequence[exp.Expr]) -> exp.Expr:
-        def fill(found: exp.Expr) -> exp.Expr:
-            if isinstance(found, exp.Column) and found.table == PLACEHOLDER:
-                return values[int(found.name.removeprefix(PLACEHOLDER))].copy()
-            return found
 
-        return node.copy().transform(fill)
-
-
-def _present(merged: Merged) -> list[exp.Expr]:
-    return [] if merged.ambiguous is None else [merged.ambiguous]
-
-
-def _own_aggregates(node: exp.Expr) -> bool:
-    top = node.parent_select
-    return any(found.parent_select is top for found in node.find_all(*AGGREGATES))
+def has_aggregates(node: exp.Expr) -> bool:
+    """Tell whether aggregates of its own SELECT are in `node`."""
+    return next(own_aggregates(node), None) is not None
 
 
 def is_grouped(tree: exp.Select) -> bool:
@@ -203,4 +184,4 @@ def is_grouped(tree: exp.Select) -> bool:
     parts = [*tree.expressions]
     if tree.args.get("order"):
         parts += tree.args["order"].expressions
-    return any(_own_aggregates(part) for part in parts)
+    return any(map(has_aggregates, parts))

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from query.aggregates import CannotSplit
 from query.canonical import BoundSql, bind
+from query.expressions import any_of
 from query.outputs import Window
 from query.types import TypeFact
 
@@ -33,14 +34,6 @@ def column(number: int) -> exp.Column:
     return exp.column(f"c{number}", table="p")
 
 
-def any_of(conditions: Sequence[exp.Expr]) -> exp.Expr | None:
-    """Return the disjunction of `conditions`, None for none."""
-    if not conditions:
-        return None
-    first, *others = [exp.Paren(this=condition) for condition in conditions]
-    return exp.Or(this=first, expression=any_of(others)) if others else first
-
-
 def tied(keys: Sequence[exp.Expr]) -> exp.Expr:
     """Return the condition that a row is equal to another in all `keys`."""
     count = exp.Count(this=exp.Star(), big_int=True)
@@ -54,28 +47,31 @@ def merge_query(
     names: Sequence[str],
     types: Sequence[TypeFact],
     parameter_types: Sequence[str],
-    group_by: Sequence[exp.Expr] | None,
+    group_by: exp.Group | None,
     having: exp.Expr | None,
     order: Sequence[exp.Ordered],
     window: Window,
     ambiguous: Sequence[exp.Expr],
+    distinct: bool = False,
 ) -> Merge:
     """Write the merge over partials with columns of `types`.
 
     Output `i` is `outputs[i]` named `names[i]`; expressions refer to the partials' columns by
-    `column()`.  `group_by` None: the rows as they are.
+    `column()`.  Of `distinct` rows one each is kept, if none of them is ambiguous.
     """
     items = [
         exp.alias_(output.copy(), name, quoted=True)
         for output, name in zip(outputs, names, strict=True)
     ]
-    verdict = any_of(ambiguous)
+    verdict = any_of(*ambiguous)
     if verdict is not None:
         items.append(exp.alias_(verdict, "ambiguous", quoted=True))
     select = exp.Select(expressions=items)
+    if distinct:
+        select.set("distinct", exp.Distinct())
     select.set("from_", exp.From(this=exp.to_table("p")))
-    if group_by:
-        select.set("group", exp.Group(expressions=[key.copy() for key in group_by]))
+    if group_by is not None:
+        select.set("group", group_by)
     if having is not None:
         select.set("having", exp.Having(this=having.copy()))
     if order:

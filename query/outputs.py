@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from query.aggregates import CannotSplit
-from query.scope import Scope
 from query.statement import identifier
 
 
@@ -66,31 +65,6 @@ def output_meant(node: exp.Expr, names: Sequence[str]) -> int | None:
         if name in names:
             return list(names).index(name)
     return None
-
-
-def group_keys(
-    tree: exp.Select, outputs: Sequence[exp.Expr], names: Sequence[str], scope: Scope
-) -> list[exp.Expr]:
-    """Resolve GROUP BY as PostgreSQL does.
-
-    A number means an output; a bare name means an input column if there is one, else an output.
-    """
-    group = tree.args.get("group")
-    if group is None:
-        return []
-    if any(value for part, value in group.args.items() if part != "expressions"):
-        raise CannotSplit("GROUPING SETS, ROLLUP and CUBE are not split")
-    keys = []
-    for node in group.expressions:
-        output = output_meant(node, names)
-        if isinstance(node, exp.Column) and output is not None:
-            known = scope.has_column(identifier(node.this))
-            if known is None and outputs[output] != node:
-                raise CannotSplit(f"GROUP BY {node.name} may mean a column or an output")
-            if known is not False:
-                output = None
-        keys.append(node if output is None else outputs[output])
-    return keys
 
 
 def window_of(tree: exp.Select) -> Window:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from query.aggregates import CannotSplit
 from query.catalog import Catalog
 from query.split import Split, SplitPlan, split
-from query.statement import Statement, TableName
+from query.statement import Statement
 from query.types import TypeFact
 
 T = TypeVar("T")
@@ -24,7 +24,6 @@ class Prepared:
         self._parts = parts
         self._parameter_types = parameter_types
         self._finished: dict[tuple[TypeFact, ...], SplitPlan | CannotSplit] = {}
-        self.table: TableName = parts.table
         self.whole = parts.whole(parameter_types)
         self.probe = parts.probe(parameter_types)
 

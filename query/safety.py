@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
+from query.aggregate_call import AGGREGATES, BITS, LOGIC, is_aggregate
 from query.catalog import Catalog
 from query.dialect import render
+from query.nested import nested_reasons
 from query.statement import identifier
-from query.types import FLOATS, TEMPORAL
-
-AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg)
+from query.types import TEMPORAL
 
 SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered,
@@ -29,11 +29,16 @@ SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Pow, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift,
     exp.BitwiseRightShift, exp.DPipe, exp.Like, exp.ILike, exp.SimilarTo, exp.Collate,
     exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.Array, exp.Anonymous, exp.Extract,
-    exp.Substring, exp.StrPosition, exp.Trim, exp.Filter, exp.Union, exp.Values, *AGGREGATES,
+    exp.Substring, exp.StrPosition, exp.Trim, exp.Filter, exp.Union, exp.Values, exp.Lateral,
+    exp.Unnest, exp.AtTimeZone, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath,
+    exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript, exp.ArrayContainsAll,
+    exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket,
+    exp.WithinGroup, exp.Rollup, exp.Cube, exp.GroupingSets, *AGGREGATES,
 })  # fmt: skip
 
-# Built-in functions that are immutable, or stable through settings alone that every session of
-# ours pins (time zone, date style).  Not `age(x)`, which looks at today's date.
+# Built-in functions that are stable through settings alone that every session of ours pins (time
+# zone, date style, digits of floats), besides immutable ones that are called most: PostgreSQL is
+# asked about all others.  Not `age(x)`, which looks at today's date.
 SAFE_FUNCTIONS = frozenset({
     "abs", "ascii", "bit_length", "btrim", "cbrt", "ceil", "ceiling", "char_length",
     "character_length", "chr", "concat", "concat_ws", "date_bin", "date_part", "date_trunc",
@@ -43,7 +48,18 @@ SAFE_FUNCTIONS = frozenset({
     "overlay", "pi", "pow", "power", "radians", "regexp_replace", "repeat", "replace",
     "reverse", "right", "round", "rpad", "rtrim", "scale", "sign", "split_part", "sqrt",
     "starts_with", "strpos", "substr", "to_char", "to_hex", "translate", "trim_scale", "trunc",
-    "upper", "width_bucket",
+    "upper", "width_bucket", "all", "row", "format", "to_number", "to_date", "to_timestamp",
+    "timezone", "array_to_string", "string_to_array", "quote_literal", "quote_nullable", "to_json",
+    "to_jsonb", "row_to_json", "json_build_object", "json_build_array", "jsonb_build_object",
+    "jsonb_build_array", "array_to_json", "grouping",
+})  # fmt: skip
+
+# They may stand in FROM, where each of their rows is joined to a row of what stands before them.
+SAFE_IN_FROM = frozenset({
+    "generate_series", "unnest", "json_array_elements", "json_array_elements_text", "json_each",
+    "json_each_text", "json_object_keys", "jsonb_array_elements", "jsonb_array_elements_text",
+    "jsonb_each", "jsonb_each_text", "jsonb_object_keys", "regexp_split_to_table",
+    "regexp_matches", "string_to_table", "generate_subscripts",
 })  # fmt: skip
 
 TRANSACTION_TIME = frozenset({
@@ -59,7 +75,7 @@ def moves_with_time(text: str) -> bool:
     return MOVING_LITERAL.search(text) is not None
 
 
-def unsafe_reason(tree: exp.Select, catalog: Catalog) -> str | None:
+def unsafe_reason(tree: exp.Expr, catalog: Catalog) -> str | None:
     """Return why `tree` must run whole, or None when all parts of it are safe in fragments."""
     if catalog.shadowing:
         return f"a function of your own is called {min(catalog.shadowing)}, as a built-in one is"
@@ -68,13 +84,24 @@ def unsafe_reason(tree: exp.Select, catalog: Catalog) -> str | None:
     return None
 
 
-def _reasons(tree: exp.Select, catalog: Catalog) -> Iterator[str]:
+def is_plain_call(node: exp.Expr, catalog: Catalog) -> bool:
+    """Tell whether a function yields one value for each row, from that row alone."""
+    if isinstance(node, (exp.Window, exp.Filter, exp.AggFunc, exp.Unnest, *AGGREGATES)):
+        return False
+    return not isinstance(node, exp.Anonymous) or _is_safe_function(node, catalog)
+
+
+def _is_safe_function(call: exp.Anonymous, catalog: Catalog) -> bool:
+    name = str(call.this).lower()
+    return name in SAFE_FUNCTIONS or name in catalog.immutable
+
+
+def _reasons(tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
     for node in tree.walk():
         if type(node) not in SAFE_NODES:
             yield f"{_describe(node)} is not known to be safe in fragments"
-        elif isinstance(node, exp.Anonymous):
-            if str(node.this).lower() not in SAFE_FUNCTIONS:
-                yield f"the function {str(node.this).lower()} is not known to be safe in fragments"
+        elif isinstance(node, exp.Anonymous | exp.Unnest):
+            yield from _call(node, tree, catalog)
         elif isinstance(node, exp.Column):
             if isinstance(node.this, exp.Identifier) and identifier(node.this) in TRANSACTION_TIME:
                 yield f"{render(node)} is the time of the transaction, which each fragment has anew"
@@ -82,8 +109,24 @@ def _reasons(tree: exp.Select, catalog: Catalog) -> Iterator[str]:
             yield f"{render(node)} may mean the time of the transaction"
         elif isinstance(node, exp.Cast):
             yield from _cast(node, catalog)
-        elif node is not tree and isinstance(node, exp.Select | exp.Union):
-            yield from _nested(node, catalog)
+        elif isinstance(node, exp.Select | exp.Union):
+            yield from nested_reasons(node, tree, catalog)
+
+
+def _call(node: exp.Expr, tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
+    if is_aggregate(node) and _is_sure_aggregate(node, tree):
+        return
+    in_from = isinstance(node.parent, exp.Table | exp.Lateral | exp.From | exp.Join)
+    name = str(node.this).lower() if isinstance(node, exp.Anonymous) else "unnest"
+    if in_from and name in SAFE_IN_FROM:
+        return
+    if not isinstance(node, exp.Anonymous) or not _is_safe_function(node, catalog):
+        yield f"the function {name} is not known to be safe in fragments"
+
+
+def _is_sure_aggregate(call: exp.Expr, tree: exp.Expr) -> bool:
+    """Tell whether an aggregate is one of the query itself, or yields the same in any order."""
+    return call.parent_select is tree or str(call.this).lower() in LOGIC | BITS
 
 
 def _describe(node: exp.Expr) -> str:
@@ -104,31 +147,8 @@ def _cast(node: exp.Cast, catalog: Catalog) -> Iterable[str]:
         return []  # no arithmetic yields a text
     if isinstance(operand, exp.Anonymous) and str(operand.this).lower() in TEMPORAL_FUNCTIONS:
         return []
-    if isinstance(operand, exp.Column) and _types(operand, catalog) <= TEMPORAL:
-        return []
+    if isinstance(operand, exp.Column):
+        types = catalog.types_of(identifier(operand.this))
+        if types and types <= TEMPORAL:
+            return []
     return [f"the text in {render(node)} may mean the time of a transaction"]
-
-
-def _nested(node: exp.Expr, catalog: Catalog) -> Iterator[str]:
-    if any(node.args.get(part) is not None for part in ("limit", "offset")):
-        yield "a LIMIT inside the query may pick other rows in each fragment"
-    for aggregate in _own(node, (exp.Sum, exp.Avg)):
-        columns = list(aggregate.find_all(exp.Column))
-        if any(_types(column, catalog) & FLOATS for column in columns):
-            yield "a sum of floats inside the query depends on the order of its rows"
-        elif not all(_types(column, catalog) for column in columns):
-            yield "a sum inside the query may be one of floats, which depends on the order of rows"
-
-
-def _own(node: exp.Expr, kinds: tuple[type[exp.Expr], ...]) -> Iterator[exp.Expr]:
-    for found in node.find_all(*kinds):
-        if found.parent_select is node:
-            yield found
-
-
-def _types(column: exp.Column, catalog: Catalog) -> frozenset[int]:
-    """Return the types that a column of this name has in any table of the query."""
-    name = identifier(column.this)
-    return frozenset(
-        table.columns[name] for table in catalog.tables.values() if name in table.columns
-    )

@@ -1,6 +1,7 @@
 """What the FROM clause of a SELECT brings into scope, and which of it can be split."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -9,13 +10,26 @@ from query.statement import TableName, identifier
 
 
 @dataclass(frozen=True)
+class Body:
+    """The query of a subquery in FROM or of a CTE, and the CTEs that it may read."""
+
+    query: exp.Expr
+    withs: "Withs"
+
+
+# CTEs by name; None: one whose body stands for more than the one reference
+Withs = Mapping[str, Body | None]
+
+
+@dataclass(frozen=True)
 class Source:
-    """One item of FROM: its alias, and its table where it is one (else a subquery or CTE).
+    """One item of FROM: its alias, and its table where it is one, or else its body.
 
-    `given` is the table's name as the query gives it.
+    `given` is the table's name as the query gives it, `node` the item itself.  `body` is there
+    for subqueries, and for CTEs that are read here alone.
 
-    `is_kept` tells that each row of the result stems from one row of this table, or from rows of
-    the others alone only where that does not depend on this table: so results over parts of it
+    `is_kept` tells that each row of the result stems from one row of this item, or from rows of
+    the others alone only where that does not depend on this one: so results over parts of it
     add up to the result over all of it.
     """
 
@@ -23,6 +37,8 @@ class Source:
     given: TableName | None
     table: Table | None
     is_kept: bool
+    node: exp.Expr
+    body: Body | None = None
 
     @property
     def name(self) -> str | None:
@@ -32,10 +48,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Scope:
-    """The items of FROM in their order.  `merges_columns` tells of USING or NATURAL joins."""
+    """The items of FROM in their order.  `merges_columns` tells of USING or NATURAL joins.
+
+    `withs` are the CTEs that subqueries of this SELECT may read.
+    """
 
     sources: tuple[Source, ...]
     merges_columns: bool
+    withs: Withs = field(default_factory=dict)
 
     @property
     def is_known(self) -> bool:
@@ -64,70 +84,84 @@ class Scope:
             return column
         return exp.Column(this=column.this.copy(), table=owners[0].alias.copy())
 
-    def driving(self) -> Source | None:
-        """Return the largest table that can be split, None if there is none."""
-        candidates = [
-            source
-            for source in self.sources
-            if source.is_kept
-            and source.alias is not None
-            and source.table is not None
-            and source.table.kind == "r"
-            and source.table.plain
-        ]
-        largest: Source | None = None
-        for source in candidates:
-            if largest is None or _blocks(source) > _blocks(largest):
-                largest = source
-        return largest
 
-
-def scope_of(tree: exp.Select, catalog: Catalog) -> Scope:
+def scope_of(
+    tree: exp.Select,
+    catalog: Catalog,
+    outer: Withs | None = None,
+    read_once: frozenset[str] = frozenset(),
+) -> Scope:
     """Read the FROM clause.
 
-    A row of a table is kept when no later join is RIGHT or FULL (those would add rows that match
-    nothing, once for each fragment) and the table itself does not stand on the nullable side.
+    `outer` are the CTEs of queries around this one; `read_once` names those that one place of
+    the whole statement reads.
     """
+    withs = _withs(tree, outer or {}, read_once)
     from_ = tree.args.get("from_")
     if from_ is None:
-        return Scope((), merges_columns=False)
-    with_names = _with_names(tree)
+        return Scope((), merges_columns=False, withs=withs)
     joins: list[exp.Join] = tree.args.get("joins") or []
-    sources = []
-    merges = False
-    for place, item in enumerate([from_.this, *[join.this for join in joins]]):
-        later = joins[place:]
-        side = joins[place - 1].side if place else ""
-        kept = side in ("", "RIGHT") and not any(join.side in ("RIGHT", "FULL") for join in later)
-        if place and (joins[place - 1].kind in ("SEMI", "ANTI") or item.args.get("joins")):
-            kept = False
-        sources.append(_source(item, with_names, catalog, kept=kept))
-    for join in joins:
-        merges = merges or bool(join.args.get("using")) or join.method == "NATURAL"
-    return Scope(tuple(sources), merges)
+    reader = _FromReader(catalog, withs)
+    sources = tuple(reader.read(from_.this, joins, kept=True))
+    return Scope(sources, reader.merges_columns, withs)
 
 
-def _source(item: exp.Expr, with_names: frozenset[str], catalog: Catalog, *, kept: bool) -> Source:
-    alias = item.args.get("alias")
-    alias_name = alias.this if isinstance(alias, exp.TableAlias) else None
-    has_own_columns = isinstance(alias, exp.TableAlias) and bool(alias.args.get("columns"))
-    if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
-        return Source(alias_name, None, None, is_kept=False)
-    schema = identifier(item.args["db"]) if item.args.get("db") else None
-    name = TableName(schema, identifier(item.this))
-    if schema is None and name.name in with_names:
-        return Source(alias_name or item.this, None, None, is_kept=False)
-    if has_own_columns or item.args.get("joins") or item.args.get("only"):
-        return Source(alias_name or item.this, None, None, is_kept=False)
-    return Source(alias_name or item.this, name, catalog.tables.get(name), is_kept=kept)
+class _FromReader:
+    """Reads FROM: a comma or join list, with joins in parentheses inside."""
+
+    def __init__(self, catalog: Catalog, withs: Withs) -> None:
+        self._catalog = catalog
+        self._withs = withs
+        self.merges_columns = False
+
+    def read(self, first: exp.Expr, joins: Sequence[exp.Join], *, kept: bool) -> Iterator[Source]:
+        """Yield the sources of `first` and what is joined to it.
+
+        A row of an item is kept when no later join is RIGHT or FULL (those would add rows that
+        match nothing, once for each fragment) and it does not stand on the nullable side itself.
+        """
+        for place, item in enumerate([first, *[join.this for join in joins]]):
+            own = joins[place - 1] if place else None
+            stays = kept and not any(join.side in ("RIGHT", "FULL") for join in joins[place:])
+            if own is not None:
+                stays = stays and own.side in ("", "RIGHT") and own.kind not in ("SEMI", "ANTI")
+                merging = bool(own.args.get("using")) or own.method == "NATURAL"
+                self.merges_columns = self.merges_columns or merging
+            inner = item.this if isinstance(item, exp.Subquery) else None
+            if isinstance(inner, exp.Table | exp.Subquery) and inner.args.get("joins"):
+                # joins in parentheses; an alias for all of them would hide the tables' own
+                bare = item.args.get("alias") is None
+                yield from self.read(inner, inner.args["joins"], kept=stays and bare)
+            else:
+                yield self._source(item, kept=stays)
+
+    def _source(self, item: exp.Expr, *, kept: bool) -> Source:
+        alias = item.args.get("alias")
+        name = alias.this if isinstance(alias, exp.TableAlias) else None
+        if isinstance(item, exp.Subquery) and not item.args.get("sample"):
+            return Source(name, None, None, kept, item, Body(item.this, self._withs))
+        if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
+            return Source(name, None, None, is_kept=False, node=item)
+        schema = identifier(item.args["db"]) if item.args.get("db") else None
+        given = TableName(schema, identifier(item.this))
+        name = name or item.this
+        if item.args.get("sample"):
+            return Source(name, None, None, is_kept=False, node=item)
+        if schema is None and given.name in self._withs:
+            return Source(name, None, None, kept, item, self._withs[given.name])
+        renames = isinstance(alias, exp.TableAlias) and bool(alias.args.get("columns"))
+        if renames or item.args.get("only"):
+            return Source(name, None, None, is_kept=False, node=item)
+        return Source(name, given, self._catalog.tables.get(given), kept, item)
 
 
-def _with_names(tree: exp.Select) -> frozenset[str]:
+def _withs(tree: exp.Select, outer: Withs, read_once: frozenset[str]) -> Withs:
     with_ = tree.args.get("with_")
     if with_ is None:
-        return frozenset()
-    return frozenset(identifier(cte.args["alias"].this) for cte in with_.expressions)
-
-
-def _blocks(source: Source) -> int:
-    return source.table.blocks if source.table is not None else -1
+        return outer
+    known = dict(outer)
+    for cte in with_.expressions:
+        name = identifier(cte.args["alias"].this)
+        body = Body(cte.this, dict(known)) if name in read_once and not with_.recursive else None
+        known[name] = body
+    return known

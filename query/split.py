@@ -6,45 +6,63 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from query.aggregates import CannotSplit
+from query.branches import as_select
 from query.canonical import BoundSql, bind
-from query.catalog import Catalog
+from query.catalog import Catalog, Table
+from query.cuts import Cut, Cutter, cut_out
 from query.grouped import GroupedSplit, is_grouped
 from query.merge import Merge
 from query.rowwise import RowSplit
 from query.safety import unsafe_reason
-from query.scope import Scope, scope_of
+from query.scope import Scope
 from query.statement import Statement, TableName
 from query.types import INT4, TypeFact
 
 CHECK_TYPE = TypeFact(INT4, -1, "integer", "integer")
+MAX_TEMPLATES = 32
+
+
+@dataclass(frozen=True)
+class FragmentTemplate:
+    """The query for the partitions of one cut.
+
+    `table` is the driving table's name in the query.  The parameters of `sql` behind the user's
+    own are then two `tid`: the first row of the partition, and the first one behind it.  Without
+    a table there are none, and the template makes one fragment.
+    """
+
+    sql: BoundSql
+    table: TableName | None
 
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """How a query runs in parts.
+    """How a query runs in parts: its answer is the merge of the partials of all templates.
 
-    `table` is the driving table's name in the query.  The parameters of `fragment` behind the
-    user's own are two `tid`: the first row of the partition, and the first one behind it.  Without
-    `merge` the partials follow each other.
+    Without `merge` the partials follow each other.
     """
 
-    table: TableName
-    fragment: BoundSql
+    templates: tuple[FragmentTemplate, ...]
     merge: Merge | None
 
 
 class Split:
     """A query that splits if the types of its partials allow."""
 
-    def __init__(self, tree: exp.Select, names: Sequence[str], scope: Scope) -> None:
-        driving = scope.driving()
-        if driving is None or driving.alias is None or driving.given is None:
-            raise CannotSplit("no table in it can be split: " + _why_no_table(scope))
-        self._alias = driving.alias
-        self.table = driving.given
-        self._tree = tree
+    def __init__(self, statement: Statement, names: Sequence[str], catalog: Catalog) -> None:
+        self._tree = statement.tree
+        self._catalog = catalog
+        tree = as_select(statement.tree, len(names)).copy()
+        if not isinstance(tree, exp.Select):
+            raise CannotSplit("set operations but UNION, and VALUES, are not split")
+        cutter = Cutter(tree, catalog)
+        self._cuts = cutter.cuts
+        if not self._cuts:
+            raise CannotSplit("no table in it can be split: " + _why_no_table(cutter.scope))
+        if len(self._cuts) > MAX_TEMPLATES:
+            raise CannotSplit(f"more than {MAX_TEMPLATES} branches of UNION are not split")
         kind = GroupedSplit if is_grouped(tree) else RowSplit
-        self._kind = kind(tree, names, scope)
+        self._kind = kind(tree, names, cutter.scope)
 
     def whole(self, parameter_types: Sequence[str]) -> BoundSql:
         """Return the whole query as we understood it.
@@ -53,29 +71,39 @@ class Split:
         """
         return bind(self._tree, parameter_types)
 
-    def probe(self, parameter_types: Sequence[str]) -> BoundSql:
+    def probe(self, parameter_types: Sequence[str]) -> FragmentTemplate:
         """Return a fragment for PostgreSQL to describe: the types of the partials' columns."""
-        return self._restricted(self._kind.fragment(), parameter_types)
+        return self._template(self._kind.fragment(), self._cuts[0], parameter_types)
 
     def finish(self, types: Sequence[TypeFact], parameter_types: Sequence[str]) -> SplitPlan:
         """Return the plan for partials with columns of `types`.  Raises CannotSplit."""
         fragment, merge = self._kind.finish(types, parameter_types, CHECK_TYPE)
-        return SplitPlan(self.table, self._restricted(fragment, parameter_types), merge)
+        templates = [self._template(fragment, cut, parameter_types) for cut in self._cuts]
+        return SplitPlan(tuple(templates), merge)
 
-    def _restricted(self, fragment: exp.Select, parameter_types: Sequence[str]) -> BoundSql:
+    def _template(
+        self, fragment: exp.Select, cut: Cut, parameter_types: Sequence[str]
+    ) -> FragmentTemplate:
         unbound = fragment.copy()
-        first = len(parameter_types) + 1
-        low = exp.GTE(this=self._ctid(), expression=_tid(first))
-        high = exp.LT(this=self._ctid(), expression=_tid(first + 1))
-        condition: exp.Expr = exp.And(this=low, expression=high)
-        where = unbound.args.get("where")
-        if where is not None:
-            condition = exp.And(this=exp.Paren(this=where.this), expression=condition)
-        unbound.set("where", exp.Where(this=condition))
-        return bind(unbound, [*parameter_types, "tid", "tid"])
+        types = [*parameter_types]
+        condition: exp.Expr | None = None
+        if cut.given is not None:
+            condition = _range_of(unbound, cut, first_parameter=len(types) + 1)
+            types += ["tid", "tid"]
+        cut_out(unbound, cut, condition, self._catalog)
+        return FragmentTemplate(bind(unbound, types), cut.given)
 
-    def _ctid(self) -> exp.Column:
-        return exp.Column(this=exp.to_identifier("ctid"), table=self._alias.copy())
+
+def _range_of(fragment: exp.Select, cut: Cut, *, first_parameter: int) -> exp.Expr:
+    (node,) = [
+        table for table in fragment.find_all(exp.Table) if table.meta.get("place") == cut.place
+    ]
+    alias = node.args.get("alias")
+    name = alias.this if isinstance(alias, exp.TableAlias) else node.this
+    ctid = exp.Column(this=exp.to_identifier("ctid"), table=name.copy())
+    low = exp.GTE(this=ctid, expression=_tid(first_parameter))
+    high = exp.LT(this=ctid.copy(), expression=_tid(first_parameter + 1))
+    return exp.And(this=low, expression=high)
 
 
 def _tid(number: int) -> exp.Parameter:
@@ -85,48 +113,45 @@ def _tid(number: int) -> exp.Parameter:
 def _why_no_table(scope: Scope) -> str:
     if not scope.sources:
         return "it reads none"
-    for source in scope.sources:
-        if source.table is None:
-            continue
-        if source.table.kind != "r":
-            return f"{source.table.name} is no ordinary table"
-        if not source.table.plain:
-            return f"{source.table.name} has children, row security, or is out of reach"
     if all(source.table is None for source in scope.sources):
-        return "FROM holds only subqueries"
+        return "FROM holds only subqueries whose rows do not stem from one table's each"
     return "outer joins add rows to all of them"
 
 
-def _is_select(tree: exp.Expr, _: Catalog) -> str | None:
-    if isinstance(tree, exp.Select):
-        return None
-    return "set operations and VALUES are not split"
-
-
 def _is_plain_with(tree: exp.Expr, _: Catalog) -> str | None:
-    with_ = tree.args.get("with_")
-    return "recursive queries are not split" if with_ is not None and with_.recursive else None
+    recursive = any(with_.recursive for with_ in tree.find_all(exp.With))
+    return "recursive queries are not split" if recursive else None
 
 
 def _has_known_tables(_: exp.Expr, catalog: Catalog) -> str | None:
     for table in catalog.tables.values():
-        if table.kind not in ("r", "m", "p"):
-            return f"{table.name} is a view or foreign table, whose rows are made elsewhere"
-        if not table.plain and table.kind == "r":
-            return f"{table.name} has children, row security, or is out of reach"
+        reason = _why_not(table)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _why_not(table: Table) -> str | None:
+    if table.kind == "v":
+        return f"{table.name} is a view that cannot be read as a part of the query"
+    if table.kind == "f":
+        return f"{table.name} is a foreign table, whose rows are made elsewhere"
+    if not table.is_splittable:
+        return f"{table.name} has row security or foreign parts, or is out of reach"
     return None
 
 
 def _is_safe(tree: exp.Expr, catalog: Catalog) -> str | None:
-    return unsafe_reason(tree, catalog) if isinstance(tree, exp.Select) else None
+    return unsafe_reason(tree, catalog)
 
 
 def _has_outputs(tree: exp.Expr, _: Catalog) -> str | None:
-    return None if tree.args.get("expressions") else "it has no output columns"
+    if isinstance(tree, exp.Select) and not tree.args.get("expressions"):
+        return "it has no output columns"
+    return None
 
 
 RULES: tuple[Callable[[exp.Expr, Catalog], str | None], ...] = (
-    _is_select,
     _is_plain_with,
     _has_outputs,
     _has_known_tables,
@@ -149,7 +174,6 @@ def split(statement: Statement, names: Sequence[str], catalog: Catalog) -> Split
     Raises CannotSplit with the reason to run it whole.
     """
     reason = why_whole(statement, catalog)
-    tree = statement.tree
-    if reason is not None or not isinstance(tree, exp.Select):
-        raise CannotSplit(reason or "it is no SELECT")
-    return Split(tree, names, scope_of(tree, catalog))
+    if reason is not None:
+        raise CannotSplit(reason)
+    return Split(statement, names, catalog)

@@ -1,27 +1,40 @@
 """One statement that only reads: parsed, vetted, and kept for the next time."""
 
 import logging
-import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import SqlglotError
 
 from query.dialect import FaithfulPostgres, render
-from query.errors import StatementRefused, SyntaxRefused
-from query.forbidden import forbidden_call
+from query.errors import StatementRefused
+from query.forbidden import called_names, calls_schemas, refuse_forbidden
+from query.lexer import Lexed, Token, lex
+from query.vetting import refuse_nesting, refuse_other_than_one_read
 
-CALL = re.compile(r"(\w+)\s*\(")
-READS = (exp.Select, exp.SetOperation, exp.Values, exp.Subquery)
 WRITES = (
     exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Command,
     exp.Copy, exp.Set, exp.TruncateTable, exp.Transaction, exp.Commit, exp.Rollback, exp.Into,
 )  # fmt: skip
+# Our parser takes about 25 µs a token, and holds the interpreter's lock meanwhile.
+MOST_TOKENS_READ = 5_000
+# Its time grows with the square of the subscripts in a row, 10 ms for these.
+MOST_SUBSCRIPTS_READ = 16
+# Writing and copying trees recurses, several calls a level; Python allows 1,000 calls in all.
+DEEPEST_READ = 100
 
-# sqlglot logs each statement that it does not understand; we refuse those with a reason instead
+# its errors, and what its code meets where it did not expect a text
+UNREADABLE = (
+    SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError,
+    AssertionError,
+)  # fmt: skip
+
+# sqlglot logs each statement that it does not understand; PostgreSQL explains those better
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
@@ -40,6 +53,11 @@ class Statement:
     `tables` are the tables read anywhere in it, common table expressions left out; `called` the
     names that stand before a parenthesis, functions among them, in lower case.
     `parameter_count` is the highest n of its `$n`.
+
+    `unread` says why our parser did not read it; PostgreSQL may, and then it runs whole.  Its tree
+    is a command that holds the text, and `tables` is empty.
+
+    `leaves_schema` tells that it may name things in other schemas than the exposed one.
     """
 
     sql: str
@@ -47,20 +65,25 @@ class Statement:
     tables: tuple[TableName, ...]
     called: frozenset[str]
     parameter_count: int
+    unread: str | None = None
+    leaves_schema: bool = False
 
 
 class Parser:
     """Parses and vets statements; the newest `cache_size` texts are kept parsed.
 
     Statements longer than `max_length` characters, or nested deeper than `max_depth` levels of
-    parentheses, are refused before any work is spent on them.
+    brackets and CASE, are refused before any work is spent on them.  `schema` is the exposed one.
     """
 
-    def __init__(self, *, cache_size: int, max_length: int, max_depth: int) -> None:
+    def __init__(
+        self, *, cache_size: int, max_length: int, max_depth: int, schema: str = "public"
+    ) -> None:
         self._cache: OrderedDict[str, Statement] = OrderedDict()
         self._cache_size = cache_size
         self._max_length = max_length
         self._max_depth = max_depth
+        self._schemas = frozenset({schema, "pg_catalog", "information_schema"})
 
     def parse(self, sql: str) -> Statement:
         """Return the vetted statement.  Raises SyntaxRefused and StatementRefused."""
@@ -69,80 +92,81 @@ class Parser:
             with suppress(KeyError):  # another thread may just have dropped it
                 self._cache.move_to_end(sql)
             return kept
-        self._measure(sql)
-        statement = _vet(sql, _parse(sql))
+        if len(sql) > self._max_length:
+            raise StatementRefused(
+                f"The statement has {len(sql)} characters, and {self._max_length} are allowed.",
+                "Shorten it; long lists of values belong in a table or in parameters.",
+            )
+        lexed = lex(sql)
+        refuse_other_than_one_read(lexed.tokens)
+        refuse_nesting(lexed.tokens, self._max_depth)
+        refuse_forbidden(lexed.tokens)
+        statement = self._read(sql, lexed)
         self._cache[sql] = statement
         while len(self._cache) > self._cache_size:
             with suppress(KeyError):
                 self._cache.popitem(last=False)
         return statement
 
-    def _measure(self, sql: str) -> None:
-        if len(sql) > self._max_length:
-            raise StatementRefused(
-                f"The statement has {len(sql)} characters, and {self._max_length} are allowed.",
-                "Shorten it; long lists of values belong in a table or in parameters.",
-            )
-        if "\x00" in sql:
-            raise SyntaxRefused("The statement contains a null character.", "Remove it.")
-        depth = deepest = 0
-        for character in sql:
-            if character == "(":
-                depth += 1
-                deepest = max(deepest, depth)
-            elif character == ")":
-                depth -= 1
-        if deepest > self._max_depth:
-            raise StatementRefused(
-                f"The statement nests {deepest} levels of parentheses, and {self._max_depth} are "
-                "allowed.",
-                "Flatten it.",
-            )
+    def _read(self, sql: str, lexed: Lexed) -> Statement:
+        called = frozenset(called_names(lexed.tokens))
+        count = _parameter_count(lexed.tokens)
+        named = {
+            token.text
+            for token, dot in pairwise(lexed.tokens)
+            if token.is_identifier and dot.is_mark(".")
+        }
+        tree = _read_tree(lexed)
+        if isinstance(tree, str):
+            leaves = not named <= self._schemas
+            return Statement(sql, exp.Command(this=sql), (), called, count, tree, leaves)
+        _refuse_writes(tree)
+        # what we write may hold calls that the user spelt otherwise
+        called |= frozenset(called_names(lex(render(tree)).tokens))
+        tables = _tables(tree)
+        # an alias occurs without a dot behind it at least once, where it is given
+        never_alone = named - {
+            token.text
+            for token, after in zip(lexed.tokens, [*lexed.tokens[1:], None], strict=True)
+            if token.is_identifier and (after is None or not after.is_mark("."))
+        }
+        schemas = {table.schema for table in tables if table.schema is not None}
+        schemas |= never_alone.union(calls_schemas(lexed.tokens))
+        return Statement(
+            sql, tree, tables, called, count, leaves_schema=not schemas <= self._schemas
+        )
 
 
-def _parse(sql: str) -> list[exp.Expr | None]:
+def _read_tree(lexed: Lexed) -> exp.Expr | str:
+    """Return the tree, or why there is none."""
+    if len(lexed.tokens) > MOST_TOKENS_READ:
+        return f"it has more than {MOST_TOKENS_READ} tokens"
+    texts = [token.text for token in lexed.tokens if token.kind == "mark"]
+    subscripts = sum(one == "]" and two == "[" for one, two in pairwise(texts))
+    if subscripts > MOST_SUBSCRIPTS_READ:
+        return "it has too many subscripts"
     try:
-        return list(sqlglot.parse(sql, dialect=FaithfulPostgres))
-    except ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        position = _position(sql, first.get("line"), first.get("col"))
-        near = str(first.get("highlight") or "").strip()
-        what = re.sub(
-            r"<class '.*\.(\w+)'>", r"\1", str(first.get("description") or "Syntax error")
-        )
-        where = f" near {near!r}" if near else ""
-        raise SyntaxRefused(f"{what.rstrip('.')}{where}.", "", position=position) from error
-    except (TokenError, RecursionError) as error:
-        raise SyntaxRefused(
-            "The statement cannot be read: a quote or comment is not closed, or it nests too deep.",
-            "Close what is open.",
-        ) from error
+        trees = sqlglot.parse(lexed.text, dialect=FaithfulPostgres)
+        kept = [tree for tree in trees if tree is not None and not isinstance(tree, exp.Semicolon)]
+    except UNREADABLE:  # PostgreSQL can tell what is wrong, if anything is
+        return "our parser cannot read it"
+    if len(kept) != 1:
+        return "our parser cannot read it"
+    if _is_deep(kept[0]):
+        return f"it nests more than {DEEPEST_READ} levels"
+    return kept[0]
 
 
-def _position(sql: str, line: int | None, column: int | None) -> int | None:
-    if line is None or column is None:
-        return None
-    before = sum(len(text) + 1 for text in sql.split("\n")[: line - 1])
-    return max(1, min(before + column, len(sql)))
+def _is_deep(tree: exp.Expr) -> bool:
+    level: list[exp.Expr] = [tree]
+    for _ in range(DEEPEST_READ):
+        level = [child for node in level for child in node.iter_expressions()]
+        if not level:
+            return False
+    return True
 
 
-def _vet(sql: str, parsed: list[exp.Expr | None]) -> Statement:
-    trees = [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
-    if not trees:
-        raise StatementRefused(
-            "There is no statement.", "Give one SELECT, WITH … SELECT or VALUES."
-        )
-    if len(trees) > 1:
-        raise StatementRefused(
-            f"There are {len(trees)} statements, and exactly one is allowed.",
-            "Send them one by one, or combine them with WITH or UNION.",
-        )
-    tree = trees[0]
-    if not isinstance(tree, READS):
-        raise StatementRefused(
-            f"{_kind(tree, sql)} is not allowed: only queries that read are.",
-            "Give one SELECT, WITH … SELECT or VALUES.",
-        )
+def _refuse_writes(tree: exp.Expr) -> None:
     for node in tree.walk():
         if isinstance(node, WRITES):
             what = "SELECT … INTO" if isinstance(node, exp.Into) else node.key.upper()
@@ -155,18 +179,6 @@ def _vet(sql: str, parsed: list[exp.Expr | None]) -> Statement:
                 "FOR UPDATE and FOR SHARE are not allowed: they write row locks.",
                 "Remove the locking clause.",
             )
-    forbidden = forbidden_call(tree)
-    if forbidden is not None:
-        raise StatementRefused(
-            f"The function {forbidden} is not allowed: it reaches beyond the query.", "Remove it."
-        )
-    called = frozenset(name.lower() for name in CALL.findall(render(tree)))
-    return Statement(sql, tree, _tables(tree), called, _parameter_count(tree))
-
-
-def _kind(tree: exp.Expr, sql: str) -> str:
-    first = re.match(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(\w+)", sql, re.DOTALL)
-    return first.group(1).upper() if first else tree.key.upper()
 
 
 def _tables(tree: exp.Expr) -> tuple[TableName, ...]:
@@ -182,9 +194,10 @@ def _tables(tree: exp.Expr) -> tuple[TableName, ...]:
     return tuple(found)
 
 
-def _parameter_count(tree: exp.Expr) -> int:
-    numbers = [int(node.this.this) for node in tree.find_all(exp.Parameter) if node.this.is_int]
-    return max(numbers, default=0)
+def _parameter_count(tokens: Sequence[Token]) -> int:
+    # the protocol allows 65,535: a number of many digits would take its time to read
+    numbers = [token.text[:6] for token in tokens if token.kind == "parameter"]
+    return max(map(int, numbers), default=0)
 
 
 def identifier(node: exp.Expr) -> str:

@@ -23,6 +23,7 @@ TIMESTAMP, TIMESTAMPTZ, INTERVAL, TIMETZ, NUMERIC, UUID, JSONB = (
     2950,
     3802,
 )
+BIT, VARBIT, INET, CIDR, MACADDR, MACADDR8, LSN = 1560, 1562, 869, 650, 829, 774, 3220
 
 INTEGERS = frozenset({INT2, INT4, INT8})
 FLOATS = frozenset({FLOAT4, FLOAT8})
@@ -31,11 +32,17 @@ COLLATABLE = frozenset({TEXT, BPCHAR, VARCHAR, NAME})
 
 # Equal values of these types have one representation, so it does not matter which of several
 # equal values an aggregate or a group keeps.  Not so for 1.0 and 1.00, 0 and -0, '1 day' and
-# '24:00'.  Types with a collation count only while that is deterministic.
-ONE_REPRESENTATION = INTEGERS | {
-    BOOL, BYTEA, CHAR, NAME, TEXT, OID, VARCHAR, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID,
+# '24:00'.  Types with a collation count only while that is deterministic.  Equal arrays have the
+# same bounds and equal elements: bool, int2, int4, int8, date, time, timestamp(tz), uuid.
+ARRAYS = frozenset({1000, 1005, 1007, 1016, 1182, 1183, 1115, 1185, 2951})
+ONE_REPRESENTATION = INTEGERS | ARRAYS | {
+    BOOL, BYTEA, CHAR, NAME, TEXT, OID, VARCHAR, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ, UUID,
+    MONEY, BIT, VARBIT, INET, CIDR, MACADDR, MACADDR8, LSN,
 }  # fmt: skip
-EXTREMES = ONE_REPRESENTATION - {BOOL, UUID, CHAR} | {BPCHAR, NUMERIC, FLOAT4, FLOAT8, MONEY}
+EXTREMES = INTEGERS | ARRAYS | {
+    BYTEA, NAME, TEXT, OID, VARCHAR, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ, MONEY, INET, CIDR,
+    LSN, BPCHAR, NUMERIC, FLOAT4, FLOAT8,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,14 @@ from tasks.errors import QueueUnavailable
 from tasks.heartbeat import Heartbeat
 from tasks.keeper import Keeper
 from tasks.lanes import QUERY
-from tasks.lease import Handler, Leases
+from tasks.lease import Handler, Leases, end
 from tasks.link import Link, borrowed
 from tasks.outage import Outage, repeat
 from tasks.settings import QueueSettings
 from tasks.slot import ClaimTurn, Slot, SlotRules, create_group
+
+# between two looks for cancelled tasks while some run: bounds how long one is run for nobody
+CANCEL_LOOK_S = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +78,7 @@ class Consumer:
         keeper = Keeper(self._name, QUERY, self._leases)
         others = [
             self._paced_thread("keeper", keeper.step, self._settings.renew_s),
+            self._paced_thread("canceller", keeper.look, CANCEL_LOOK_S),
             self._paced_thread("heartbeat", self._heartbeat.beat, self._settings.heartbeat_s),
         ]
         for thread in (*slots, *others):
@@ -86,7 +90,7 @@ class Consumer:
         drained = _join(slots, drain_timeout_s)
         if not drained:
             for lease in self._leases.held():
-                lease.cancel("stopping")
+                end(lease, "stopping")
             _join(slots, self._settings.block_s + 1.0)
         self._gone.set()
         _join(others, self._settings.socket_timeout_s)

@@ -22,6 +22,10 @@ class QueueFull(QueueError):
         self.limit = limit
 
 
+class Stopped(QueueError):
+    """Somebody told the scatter to stop: nobody wants its answers any more."""
+
+
 class GatherTimeout(QueueError):
     """The deadline passed; `missing` are the indexes that had no answer."""
 

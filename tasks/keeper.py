@@ -1,6 +1,5 @@
 """Keeps a worker's leases alive, passes cancellations on, and clears away dead consumers."""
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -8,11 +7,12 @@ import structlog
 
 from tasks.heartbeat import WORKERS
 from tasks.lanes import GROUP, Lane, cancel_key
-from tasks.lease import CancelReason, Lease, Leases
+from tasks.lease import CancelReason, Lease, Leases, end
 from tasks.link import Link
 from tasks.scripts import RENEW, TIDY
 
 TIDY_S = 5.0
+IDLE_S = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -33,12 +33,31 @@ class Keeper:
         self._monotonic = monotonic
         self._tidied = monotonic()
 
-    def step(self, link: Link) -> None:
-        """Renew all leases, and cancel what nobody waits for.  Raises QueueUnavailable."""
+    def look(self, link: Link) -> None:
+        """Cancel what nobody waits for any more; waits while nothing is held.
+
+        Called much more often than `step`, in a thread of its own, and costs Redis one small
+        command, and nothing while no task runs.  Raises QueueUnavailable.
+        """
+        if not self._leases.await_one(IDLE_S):
+            return
         held = self._leases.held()
         for lease in held:
             if lease.remaining_s() <= 0:
                 self._cancel(lease, "deadline")
+        wanted = [lease for lease in held if lease.cancel_reason is None]
+        if not wanted:
+            return
+        markers = link.call("MGET", *(cancel_key(lease.task.reply_to) for lease in wanted))
+        if not isinstance(markers, list):
+            return
+        for lease, marker in zip(wanted, markers, strict=True):
+            if marker is not None:
+                self._cancel(lease, "cancelled")
+
+    def step(self, link: Link) -> None:
+        """Renew all leases, and cancel what was lost.  Raises QueueUnavailable."""
+        held = self._leases.held()
         if held:
             self._renew(link, held)
         if self._monotonic() - self._tidied >= TIDY_S:
@@ -65,6 +84,4 @@ class Keeper:
         if lease.cancel_reason is not None or not lease.is_running:
             return  # also where a task seems lost because it was answered just now
         _log.info("task cancelled", task=lease.task.id, reason=reason)
-        # in a thread of its own: it may take a second, and the other leases must not lapse
-        name = f"cancel-{lease.task.id}"
-        threading.Thread(target=lease.cancel, args=(reason,), name=name, daemon=True).start()
+        end(lease, reason)

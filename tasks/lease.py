@@ -11,6 +11,8 @@ from tasks.message import Task
 CancelReason: TypeAlias = Literal["cancelled", "lost", "deadline", "stopping"]
 Handler: TypeAlias = Callable[["Lease"], bytes]
 
+INSIST_S = 0.1
+
 
 class Lease:
     """The hold on one task while its handler runs."""
@@ -55,14 +57,13 @@ class Lease:
     def cancelling(self, callback: Callable[[], None]) -> Iterator[None]:
         """Have `callback` called, in another thread, if the task is cancelled inside this context.
 
-        It is called at most once, and never runs after the context has been left: what it cancels
-        may by then be doing somebody else's work.
+        It never runs after the context has been left: what it cancels may by then be doing
+        somebody else's work.  A task that is cancelled already is told at once, here.
         """
         with self._lock:
             if self._reason is not None:
                 callback()
-            else:
-                self._callback = callback
+            self._callback = callback
         try:
             yield
         finally:
@@ -74,11 +75,32 @@ class Lease:
         if self._reason is not None:
             return False
         self._reason = reason
-        with self._lock:
-            callback, self._callback = self._callback, None
-            if callback is not None:
-                callback()
+        self.insist()
         return True
+
+    def insist(self) -> bool:
+        """Tell a cancelled handler again; False once it has left what can be cancelled.
+
+        One that was between two statements when it was told may not have noticed.
+        """
+        with self._lock:
+            if self._callback is not None:
+                self._callback()
+            return self._callback is not None
+
+
+def end(lease: Lease, reason: CancelReason, pause: Callable[[float], None] = time.sleep) -> None:
+    """Tell the handler to stop, in a thread of its own, until it has heard.
+
+    Telling may take a second, and the other leases must not lapse meanwhile.
+    """
+
+    def tell() -> None:
+        lease.cancel(reason)
+        while lease.insist():
+            pause(INSIST_S)
+
+    threading.Thread(target=tell, name=f"cancel-{lease.task.id}", daemon=True).start()
 
 
 class Leases:
@@ -87,16 +109,24 @@ class Leases:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[str, Lease] = {}
+        self._some = threading.Event()
 
     def add(self, lease: Lease) -> bool:
         """Note a task as held; False if this worker holds it already."""
         with self._lock:
+            self._some.set()
             return self._held.setdefault(lease.task.id, lease) is lease
 
     def remove(self, lease: Lease) -> None:
         """Note that a task is held no longer."""
         with self._lock:
             self._held.pop(lease.task.id, None)
+            if not self._held:
+                self._some.clear()
+
+    def await_one(self, timeout_s: float) -> bool:
+        """Wait until a task is held; False if none was in time."""
+        return self._some.wait(timeout_s)
 
     def held(self) -> list[Lease]:
         """Return what is held now."""

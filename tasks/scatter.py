@@ -9,7 +9,7 @@ from typing import Self
 import redis
 import structlog
 
-from tasks.errors import GatherTimeout, NoWorkers, QueueError, QueueUnavailable
+from tasks.errors import GatherTimeout, NoWorkers, QueueError, QueueUnavailable, Stopped
 from tasks.heartbeat import WORKERS
 from tasks.lanes import GROUP, QUERY, cancel_key, reply_key
 from tasks.link import Link, borrowed
@@ -20,6 +20,7 @@ from tasks.settings import QueueSettings
 
 LOOK_S = 0.25  # between two looks at the queue while no answer comes
 CANCEL_LIFE_S = 60
+WAKE = b""  # no reply: wakes who waits for one
 
 _log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ _log = structlog.get_logger(__name__)
 class Scatter:
     """A context manager; leaving it cancels what is still queued or running.
 
-    For one thread.
+    For one thread, except for `stop`.
     """
 
     def __init__(
@@ -59,15 +60,18 @@ class Scatter:
         self._missing = set(self._ids)
         self._copied: set[int] = set()
         self._redis_failed = False
+        self._stopped = False
 
     def gather(self) -> Iterator[Reply]:
         """Yield the replies as they come, one for each index; later duplicates are dropped.
 
         Raises GatherTimeout when the deadline passes, NoWorkers when there is nobody left who
-        would answer, QueueUnavailable when Redis is away.
+        would answer, QueueUnavailable when Redis is away, Stopped after `stop`.
         """
         try:
             while self._missing:
+                if self._stopped:
+                    raise Stopped(f"stopped before {len(self._missing)} tasks had answered")
                 remaining_s = self._deadline - self._monotonic()
                 if remaining_s <= 0:
                     raise GatherTimeout(tuple(sorted(self._missing)))
@@ -82,6 +86,22 @@ class Scatter:
             self._redis_failed = True
             self._unavailable(error)
             raise
+
+    def stop(self) -> None:
+        """Let the gathering thread leave at once; for any thread, any number of times.
+
+        Cancels in passing, so that workers need not wait for that thread.
+        """
+        self._stopped = True
+        key = reply_key(self._reply_to)
+        ids = [entry_id for copies in list(self._ids.values()) for entry_id in copies]
+        with contextlib.suppress(QueueUnavailable), borrowed(self._client) as link:
+            link.calls(
+                ("SET", cancel_key(self._reply_to), 1, "EX", CANCEL_LIFE_S),
+                ("XDEL", QUERY.stream, *ids),
+                ("RPUSH", key, WAKE),
+                ("PEXPIRE", key, CANCEL_LIFE_S * 1000),
+            )
 
     def __enter__(self) -> Self:
         """Nothing: the tasks are queued already."""
@@ -113,7 +133,9 @@ class Scatter:
         )  # fmt: skip
         if not isinstance(popped, list) or not isinstance(popped[1], list):
             return []
-        return [Reply.decode(data) for data in popped[1] if isinstance(data, bytes)]
+        return [
+            Reply.decode(data) for data in popped[1] if isinstance(data, bytes) and data != WAKE
+        ]
 
     def _first_ones(self, replies: list[Reply]) -> Iterator[Reply]:
         for reply in replies:

@@ -5,10 +5,10 @@ from importlib.resources import files
 
 
 class Script:
-    """A script of the folder `lua/`; run by its digest, loaded where the server lacks it."""
+    """A script of the folder `lua/` of a package; run by its digest, loaded where it is missing."""
 
-    def __init__(self, name: str) -> None:
-        self._source = files("tasks").joinpath("lua", f"{name}.lua").read_bytes()
+    def __init__(self, name: str, package: str = "tasks") -> None:
+        self._source = files(package).joinpath("lua", f"{name}.lua").read_bytes()
         # the protocol's name for a script, no protection
         self._digest = hashlib.sha1(self._source, usedforsecurity=False).hexdigest()
 

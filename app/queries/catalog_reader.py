@@ -1,7 +1,7 @@
 """Reads what planning must know from PostgreSQL's catalog."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from app.queries.transaction import ReadTransaction
 from query.catalog import Catalog, Table
@@ -12,23 +12,45 @@ from query.types import COLLATABLE, TypeFact
 
 FIRST_USER_OID = 16384
 
-# plain: rows are exactly those of its own heap, the same for every session of the reader
+# plain: rows are exactly those of heaps, the same for every session of the reader.  Policies of
+# children do not count, nor do their rights: PostgreSQL asks the table that the query names.
 TABLES = """
-SELECT u.place, c.oid, n.nspname, c.relname, c.relkind,
-       n.nspname = $3 AND NOT c.relhassubclass AND NOT c.relrowsecurity
-           AND c.relpersistence IN ('p', 'u') AND coalesce(a.amname = 'heap', false),
-       CASE WHEN c.relkind IN ('r', 'm')
-            THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END,
-       (SELECT json_object_agg(attname, atttypid::int8) FROM pg_attribute
-         WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+WITH RECURSIVE named AS (
+    SELECT u.place, c.* FROM unnest($1::text[], $2::text[])
+           WITH ORDINALITY AS u(schema_name, table_name, place)
+      JOIN pg_class c ON c.oid = to_regclass(
+               coalesce(quote_ident(u.schema_name) || '.', '') || quote_ident(u.table_name))
+), below(root, oid) AS (
+    SELECT oid, oid FROM named WHERE relkind IN ('r', 'm', 'p')
+    UNION
+    SELECT below.root, i.inhrelid FROM below JOIN pg_inherits i ON i.inhparent = below.oid
+), heaps AS (
+    SELECT below.root,
+           bool_and(c.relpersistence IN ('p', 'u')
+                    AND (c.relkind = 'p' OR (c.relkind IN ('r', 'm') AND a.amname = 'heap'))
+           ) AS all,
+           coalesce(json_agg(pg_relation_size(c.oid) / current_setting('block_size')::int)
+                    FILTER (WHERE c.relkind IN ('r', 'm')), '[]') AS blocks
+      FROM below JOIN pg_class c USING (oid) LEFT JOIN pg_am a ON a.oid = c.relam
+     GROUP BY below.root
+)
+SELECT c.place, c.oid, n.nspname, c.relname, c.relkind,
+       n.nspname = $3 AND NOT c.relrowsecurity AND coalesce(h.all, false),
+       h.blocks,
+       (SELECT json_agg(json_build_array(t.attname, t.atttypid::int8, t.atttypmod, y.typtype,
+                                         coalesce(l.collisdeterministic, true)))
+          FROM pg_attribute t JOIN pg_type y ON y.oid = t.atttypid
+          LEFT JOIN pg_collation l ON l.oid = t.attcollation
+         WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),
        (SELECT json_agg(t.attname) FROM pg_constraint k, unnest(k.conkey) AS p(attnum)
           JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum = p.attnum
-         WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable)
-  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u(schema_name, table_name, place)
-  JOIN pg_class c ON c.oid = to_regclass(
-           coalesce(quote_ident(u.schema_name) || '.', '') || quote_ident(u.table_name))
-  JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN pg_am a ON a.oid = c.relam
+         WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable
+           AND (c.relkind = 'p' OR NOT c.relhassubclass)),
+       CASE WHEN c.relkind = 'v' AND n.nspname = $3
+             AND coalesce(array_to_string(c.reloptions, ' ') !~ 'security_barrier', true)
+            THEN pg_get_viewdef(c.oid) END
+  FROM named c JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN heaps h ON h.root = c.oid
 """
 
 READABLE = """
@@ -37,9 +59,13 @@ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    AND has_table_privilege(c.oid, 'SELECT') ORDER BY c.relname LIMIT 1000
 """
 
-SHADOWING = """
-SELECT DISTINCT f.proname FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
- WHERE n.nspname = $1 AND f.proname = ANY ($2)
+# by name: whether one of the exposed schema has it, and whether all built-in ones are harmless
+FUNCTIONS = """
+SELECT f.proname, bool_or(n.nspname = $1),
+       bool_and(f.provolatile = 'i' AND f.proparallel = 's' AND f.prokind = 'f'
+                AND NOT f.proretset) FILTER (WHERE n.nspname = 'pg_catalog')
+  FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
+ WHERE n.nspname IN ($1, 'pg_catalog') AND f.proname = ANY ($2) GROUP BY f.proname
 """
 
 TYPES = """
@@ -63,20 +89,25 @@ class CatalogReader:
         names = array_literal([table.name for table in tables])
         found = {}
         for row in transaction.rows(TABLES, [schemas, names, self._schema]):
-            place, oid, schema, name, kind, plain, blocks, columns, key = row
+            place, oid, schema, name, kind, plain, blocks, columns, key, definition = row
+            attributes = json.loads(columns or "[]")
             found[tables[int(place or 0) - 1]] = Table(
                 oid=int(oid or 0),
                 schema=schema or "",
                 name=name or "",
                 kind=kind or "",
                 plain=plain == "t",
-                blocks=int(blocks or 0),
-                columns=json.loads(columns or "{}"),
+                heaps=tuple(json.loads(blocks or "[]")),
+                columns={column: type_ for column, type_, *_ in attributes},
                 primary_key=frozenset(json.loads(key or "[]")),
+                ambiguous=frozenset(_ambiguous(attributes)),
+                definition=definition,
             )
         called = array_literal(sorted(statement.called))
-        own = transaction.rows(SHADOWING, [self._schema, called])
-        return Catalog(found, frozenset(row[0] for row in own if row[0]))
+        functions = transaction.rows(FUNCTIONS, [self._schema, called])
+        shadowing = frozenset(name for name, own, _ in functions if name and own == "t")
+        immutable = frozenset(name for name, _, harmless in functions if name and harmless == "t")
+        return Catalog(found, shadowing, immutable)
 
     def table_names(self, transaction: ReadTransaction) -> list[str]:
         """Return the names of what the reader may read in the exposed schema."""
@@ -133,3 +164,11 @@ class CatalogReader:
                 collation=name, deterministic=deterministic[0][0] == "t",
             )  # fmt: skip
         return complete
+
+
+def _ambiguous(attributes: list[tuple[str, int, int, str, bool]]) -> Iterator[str]:
+    """Yield the names of columns whose equal values may look different."""
+    for name, oid, typmod, kind, deterministic in attributes:
+        fact = TypeFact(oid, typmod, "", "", kind, deterministic=deterministic)
+        if not fact.has_one_representation:
+            yield name

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from app.queries.direct import Result, collect
 from app.queries.errors import DeadlinePassed, RunWhole
-from app.queries.planning import Plan, chosen
+from app.queries.planning import EXPLAIN, Plan
 from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, translated
 from app.queries.transaction import ReadTransaction
+from query.canonical import chosen
+from query.explained import Explained
 from query.fragment import Fragment, FragmentError, Partial
 from query.merge import Merge, array_literal
 from query.split import SplitPlan
@@ -45,20 +47,20 @@ class PartitionedRun:
         self._monotonic = monotonic
         self.exported = ""
 
-    def gather(self, plan: Plan, split: SplitPlan, query: QueryInput) -> Gathered:
+    def gather(self, plan: Plan, query: QueryInput) -> Gathered:
         """Run the fragments.  Raises RunWhole and DeadlinePassed."""
         with translated():
             snapshot = self.exported = self._transaction.export()
         payloads = [
             Fragment(
                 index,
-                split.fragment.sql,
-                tuple(chosen(split.fragment, [*query.params, *blocks.as_tids()])),
+                part.sql,
+                part.params,
                 snapshot,
                 self._settings.max_partial_rows,
                 self._settings.max_partial_bytes,
             ).encode()
-            for index, blocks in enumerate(plan.ranges)
+            for index, part in enumerate(plan.parts)
         ]
         began = self._monotonic()
         try:
@@ -72,6 +74,8 @@ class PartitionedRun:
             got = [(column.oid, column.typmod) for column in partial.columns]
             if got[: len(wanted)] != wanted:
                 raise RunWhole("a partial's types are not those that were planned")
+        if plan.has_children:
+            self._check_children(plan, query)
         total_ms = (self._monotonic() - began) * 1000
         return Gathered(tuple(gathered), queued_s * 1000, max(0.0, total_ms - queued_s * 1000))
 
@@ -79,17 +83,35 @@ class PartitionedRun:
         partials: dict[int, Partial] = {}
         queued_s, rows = 0.0, 0
         timeout_s = self._transaction.remaining_ms() / 1000
-        with self._dispatcher.scatter(payloads, timeout_s=timeout_s) as scatter:
+        control = self._transaction.control
+        control.fragments_total = len(payloads)
+        with (
+            self._dispatcher.scatter(payloads, timeout_s=timeout_s) as scatter,
+            control.cancelling(scatter.stop),
+        ):
             for reply in scatter.gather():
                 if reply.error is not None:
                     self._give_up(FragmentError.decode(reply.error))
                 partial = Partial.decode(reply.payload)
                 partials[reply.index] = partial
+                control.fragments_done = len(partials)
                 queued_s = max(queued_s, reply.queued_s)
                 rows += partial.row_count
                 if rows > self._settings.max_partial_rows:
                     raise RunWhole(f"more than {self._settings.max_partial_rows} partial rows")
         return [partials[index] for index in range(len(payloads))], queued_s
+
+    def _check_children(self, plan: Plan, query: QueryInput) -> None:
+        """See that no partition was attached meanwhile: some fragments alone would have read it.
+
+        Tables are found at their newest state, even under an older snapshot, and attaching does
+        not wait for those who read.
+        """
+        with translated():
+            ((text,),) = self._transaction.rows(EXPLAIN + query.sql, query.params)
+        found = Explained.parse(text or "").relations
+        if plan.explained is None or found != plan.explained.relations:
+            raise RunWhole("a table got or lost a partition meanwhile")
 
     def _give_up(self, error: FragmentError) -> None:
         """Whatever failed, the whole query decides: it may not even meet the same error."""

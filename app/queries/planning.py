@@ -10,40 +10,46 @@ from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, translated
 from app.queries.transaction import Described, ReadTransaction
 from query.aggregates import CannotSplit
-from query.canonical import BoundSql
-from query.catalog import Table
-from query.decision import Decision, Limits, decide
+from query.canonical import BoundSql, chosen
+from query.catalog import Catalog, Table
+from query.decision import Decision, Limits, decide, why_not_worth
+from query.errors import QueryTooCostly
 from query.explained import Explained
 from query.fragment import ColumnType
-from query.partitions import BlockRange, block_ranges
+from query.planned import PlannedFragment, planned_fragments
 from query.prepared import SplitCache
 from query.safety import moves_with_time
-from query.split import SplitPlan
+from query.split import FragmentTemplate, SplitPlan
 from query.statement import Statement
 from query.types import TypeFact
+from query.views import expanded
 from tasks.dispatcher import Dispatcher
 from tasks.errors import QueueError
 
 EXPLAIN = "EXPLAIN (FORMAT JSON, VERBOSE) "
 NO_ROWS = ("(0,0)", "(0,0)")
 HUGE = 2**31
+DEEPEST_VIEWS = 4
+READINGS = 3
 
 
 @dataclass(frozen=True)
 class Plan:
     """How a query runs.  `split` None: direct, because of `reason`.
 
-    `table` is what is cut into `ranges`.  `described` are the columns that the whole query has, so
-    that the merge can be held to them.
+    `table` is the largest of what is cut, `parts` are the fragments.  `described` are the columns
+    that the whole query has, so that the merge can be held to them.  `has_children` tells that it
+    reads tables whose rows lie in others, which may come and go.
     """
 
     reason: str
     explained: Explained | None = None
     split: SplitPlan | None = None
     table: Table | None = None
-    ranges: tuple[BlockRange, ...] = ()
+    parts: tuple[PlannedFragment, ...] = ()
     described: tuple[ColumnType, ...] = ()
     partial_types: tuple[TypeFact, ...] = ()
+    has_children: bool = False
 
 
 class Planner:
@@ -55,8 +61,10 @@ class Planner:
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._splits = SplitCache(settings.plan_cache_size)
+        self._max_cost = settings.max_query_cost
         self._limits = Limits(
             min_fragment_cost=settings.min_fragment_cost,
+            max_fragment_share=settings.max_fragment_share,
             max_fragments=settings.max_fragments,
             max_partial_rows=settings.max_partial_rows,
         )
@@ -72,12 +80,15 @@ class Planner:
     def plan(self, transaction: ReadTransaction, statement: Statement, query: QueryInput) -> Plan:
         """Plan `statement`.
 
-        Raises SqlError for what PostgreSQL refuses about the whole query.  Trouble on the way to
-        splitting it is a reason to run it direct; the transaction may then have failed.
+        Raises SqlError for what PostgreSQL refuses about the whole query, and QueryTooCostly.
+        Trouble on the way to splitting it is a reason to run it direct; the transaction may then
+        have failed.
         """
-        if query.engine == "direct":
-            return Plan("the request asks for it")
         explained = self.explain(transaction, statement.sql, query.params)
+        if explained.cost > self._max_cost:
+            raise QueryTooCostly(explained.cost, self._max_cost)
+        if query.engine == "direct":
+            return Plan("the request asks for it", explained)
         first = self._decide(query, explained, blocks=HUGE)
         if first.fragments == 0:
             return Plan(first.reason, explained)
@@ -97,12 +108,10 @@ class Planner:
             return Decision(0, "the queue is out of reach")
         if capacity.workers and not slots:
             return Decision(0, "all slots are busy")
-        rows = explained.groups * max(1, slots) if explained.groups else explained.rows
         return decide(
             engine=query.engine,
             wanted=query.partitions,
             cost=explained.cost,
-            rows=rows,
             slots=slots,
             blocks=blocks,
             limits=self._limits,
@@ -115,30 +124,77 @@ class Planner:
         query: QueryInput,
         explained: Explained,
     ) -> Plan:
+        if statement.unread is not None:
+            raise CannotSplit(statement.unread)
         if any(value is not None and moves_with_time(value) for value in query.params):
             raise CannotSplit("a parameter may mean the time of the transaction")
         with translated():
-            catalog = self._catalog.catalog(transaction, statement)
-            described = transaction.describe(statement.sql)
+            statement, catalog = self._read_views(transaction, statement)
+            described = transaction.describe(query.sql)
             types = self._parameter_types(transaction, described)
             names = tuple(column.name for column in described.columns)
-            parts = self._splits.prepare(statement, names, types, catalog)
-            self._check_reading(transaction, parts.whole, query, explained)
-            facts = self._partial_types(transaction, parts.probe, query)
-        plan = parts.finish(facts)
-        table = catalog.tables[parts.table]
-        decision = self._decide(query, explained, blocks=table.blocks)
+            prepared = self._splits.prepare(statement, names, types, catalog)
+            self._check_reading(transaction, prepared.whole, query, explained)
+            facts = self._partial_types(transaction, prepared.probe, query)
+        split = prepared.finish(facts)
+        if split.merge is None and [(fact.oid, fact.typmod) for fact in facts] != [
+            (column.oid, column.typmod) for column in described.columns
+        ]:
+            raise CannotSplit("a fragment's columns are not of the whole query's types")
+        has_children = any(table.has_children for table in catalog.tables.values())
+        if has_children and explained.has_foreign:
+            raise CannotSplit("it reads a foreign table")
+        largest = _largest(split, catalog)
+        sizes = [catalog.tables[item.table].blocks if item.table else 1 for item in split.templates]
+        decision = self._decide(query, explained, blocks=max(sum(sizes), len(sizes)))
         if decision.fragments == 0:
             return Plan(decision.reason, explained)
+        parts = planned_fragments(split, catalog.tables, query.params, decision.fragments)
+        self._check_worth(transaction, query, explained, parts)
         return Plan(
             decision.reason,
             explained,
-            plan,
-            table,
-            tuple(block_ranges(table.blocks, decision.fragments)),
+            split,
+            largest,
+            parts,
             described.columns,
             tuple(facts),
+            has_children,
         )
+
+    def _read_views(
+        self, transaction: ReadTransaction, statement: Statement
+    ) -> tuple[Statement, Catalog]:
+        """Return the statement with its views read as subqueries, and the facts about the rest."""
+        catalog = self._catalog.catalog(transaction, statement)
+        for _ in range(DEEPEST_VIEWS):
+            opened = expanded(statement, catalog)
+            if opened is None:
+                break
+            statement = opened
+            catalog = self._catalog.catalog(transaction, statement)
+        return statement, catalog
+
+    def _check_worth(
+        self,
+        transaction: ReadTransaction,
+        query: QueryInput,
+        explained: Explained,
+        parts: Sequence[PlannedFragment],
+    ) -> None:
+        """Let PostgreSQL estimate a fragment.  Raises CannotSplit where it gains nothing."""
+        if query.engine == "partitioned" or query.partitions is not None:
+            return
+        sample = self.explain(transaction, parts[0].sql, parts[0].params)
+        reason = why_not_worth(
+            whole_cost=explained.cost,
+            cost=sample.cost,
+            rows=sample.rows,
+            fragments=len(parts),
+            limits=self._limits,
+        )
+        if reason is not None:
+            raise CannotSplit(reason)
 
     def _parameter_types(
         self, transaction: ReadTransaction, described: Described
@@ -149,20 +205,29 @@ class Planner:
     def _check_reading(
         self, transaction: ReadTransaction, whole: BoundSql, query: QueryInput, explained: Explained
     ) -> None:
-        """Let PostgreSQL plan the query as we understood it: the plans must be the same."""
-        ours = self.explain(transaction, whole.sql, chosen(whole, query.params))
-        if ours.text != explained.text:
-            raise RunWhole("PostgreSQL reads it differently than our parser")
+        """Let PostgreSQL plan the query as we understood it: the plans must be the same.
+
+        Estimates are in them, and change while a table grows, so a difference is looked at again.
+        """
+        theirs = explained.text
+        for _ in range(READINGS):
+            ours = self.explain(transaction, whole.sql, chosen(whole, query.params)).text
+            if ours == theirs:
+                return
+            theirs = self.explain(transaction, query.sql, query.params).text
+            if ours == theirs:
+                return
+        raise RunWhole("PostgreSQL reads it differently than our parser")
 
     def _partial_types(
-        self, transaction: ReadTransaction, probe: BoundSql, query: QueryInput
+        self, transaction: ReadTransaction, probe: FragmentTemplate, query: QueryInput
     ) -> list[TypeFact]:
-        described = transaction.describe(probe.sql)
+        described = transaction.describe(probe.sql.sql)
         facts = self._catalog.type_facts(transaction, described.columns)
-        values = chosen(probe, [*query.params, *NO_ROWS])
-        return self._catalog.with_collations(transaction, facts, probe.sql, values)
+        values = chosen(probe.sql, [*query.params, *NO_ROWS])
+        return self._catalog.with_collations(transaction, facts, probe.sql.sql, values)
 
 
-def chosen(bound: BoundSql, values: Sequence[str | None]) -> list[str | None]:
-    """Return the values of the parameters that `bound` names, in its order."""
-    return [values[number - 1] for number in bound.parameters]
+def _largest(split: SplitPlan, catalog: Catalog) -> Table | None:
+    tables = [catalog.tables[item.table] for item in split.templates if item.table is not None]
+    return max(tables, key=lambda table: table.blocks, default=None)

@@ -7,7 +7,11 @@ from typing import Any
 
 from app.problem_types import (
     CANCELLED,
+    DATABASE_CONFLICT,
+    DATABASE_FAILED,
+    DATABASE_UNAVAILABLE,
     NOT_SPLITTABLE,
+    QUERY_TOO_COSTLY,
     SQL_FAILED,
     SQL_INVALID,
     SQL_NOT_PERMITTED,
@@ -23,26 +27,45 @@ from query.errors import (
     NotSplittable,
     ParametersRefused,
     QueryError,
+    QueryTooCostly,
     StatementRefused,
     SyntaxRefused,
 )
 
-# the longest prefix of the SQLSTATE wins
+# The longest prefix of the SQLSTATE wins.  Those of db.sqlstate never come so far: the pool makes
+# them DatabaseUnavailable.
 BY_SQLSTATE: dict[str, ProblemType] = {
+    "0A": SQL_INVALID,  # feature not supported
+    "08": DATABASE_UNAVAILABLE,  # connection exception
     "25006": SQL_NOT_PERMITTED,  # read-only transaction
-    "42": SQL_INVALID,
-    "42501": SQL_NOT_PERMITTED,
+    "28": SQL_NOT_PERMITTED,  # invalid authorization
+    "3D": SQL_INVALID,  # no such database
+    "3F": SQL_INVALID,  # no such schema
+    "40": DATABASE_CONFLICT,  # serialization failure, deadlock, conflict with recovery
+    "42": SQL_INVALID,  # names and types
+    "42501": SQL_NOT_PERMITTED,  # insufficient privilege
     "42601": SQL_SYNTAX,
-    "57014": TIMED_OUT,
+    "53": DATABASE_UNAVAILABLE,  # insufficient resources
+    "53400": SQL_FAILED,  # a limit of the reader's, such as temp_file_limit
+    "55": SQL_FAILED,  # object not in the state that it should be in
+    "55P03": DATABASE_CONFLICT,  # lock not available
+    "57014": TIMED_OUT,  # query cancelled
+    "57P0": DATABASE_UNAVAILABLE,  # shutdown
+    "58": DATABASE_UNAVAILABLE,  # system error
+    "F0": DATABASE_FAILED,  # configuration file
+    "HV": DATABASE_FAILED,  # foreign data wrapper
+    "XX": DATABASE_FAILED,  # internal error, corrupted data
 }
 BY_CLASS: dict[type[QueryError], ProblemType] = {
     Cancelled: CANCELLED,
     DeadlinePassed: TIMED_OUT,
     NotSplittable: NOT_SPLITTABLE,
+    QueryTooCostly: QUERY_TOO_COSTLY,
     ParametersRefused: VALIDATION_FAILED,
     StatementRefused: STATEMENT_NOT_ALLOWED,
     SyntaxRefused: SQL_SYNTAX,
 }
+RETRY_AFTER_S = 1.0
 REMEDIES = {
     "42703": "Check the column's name.",
     "42883": "Check the function's name and the types of its arguments; add casts where needed.",
@@ -51,8 +74,8 @@ REMEDIES = {
 
 
 def kind_of(sqlstate: str) -> ProblemType:
-    """Return the problem type for an SQLSTATE about a user's SQL; SQL_FAILED for all others."""
-    for length in (5, 2):
+    """Return the problem type for an SQLSTATE; SQL_FAILED for what is about values and limits."""
+    for length in (5, 4, 2):
         if sqlstate[:length] in BY_SQLSTATE:
             return BY_SQLSTATE[sqlstate[:length]]
     return SQL_FAILED
@@ -71,7 +94,9 @@ def sql_problem(error: SqlError) -> Problem:
         extra["position"] = error.position
     if hint:
         extra["hint"] = hint
-    return Problem(kind_of(error.sqlstate), " ".join(parts), extra=extra)
+    kind = kind_of(error.sqlstate)
+    retry_after_s = RETRY_AFTER_S if kind == DATABASE_CONFLICT else None
+    return Problem(kind, " ".join(parts), extra=extra, retry_after_s=retry_after_s)
 
 
 def query_problem(error: QueryError) -> Problem:

@@ -1,24 +1,28 @@
 """The query service: from a checked request to an answer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from app.queries.catalog_reader import CatalogReader
 from app.queries.control import Control
+from app.queries.copy_out import CopyOut
 from app.queries.direct import Result, collect
 from app.queries.errors import Cancelled, DeadlinePassed, RunWhole
 from app.queries.metrics import QueryMetrics
+from app.queries.open_answer import OpenAnswer
 from app.queries.partitioned import CANCELLED, PartitionedRun
 from app.queries.planning import Plan, Planner
 from app.queries.request import Answer, QueryInput, Timings
 from app.queries.self_check import SelfCheck
 from app.queries.settings import QuerySettings
-from app.queries.sql_error import SqlError, did_you_mean, translated
+from app.queries.sql_error import SqlError, did_you_mean, schema_kept, translated
 from app.queries.transaction import ReadTransaction
 from db.database import Database
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.shape import shape_of
+from query.split import SplitPlan
 from query.statement import Parser, Statement
 from tasks.dispatcher import Dispatcher
 
@@ -66,32 +70,68 @@ class QueryService:
         """
         began = self._monotonic()
         control = control or Control("", query.timeout_s, self._monotonic)
-        statement = self._parse(query, control)
-        with self._database.connection(control.remaining_s()) as connection:
-            transaction = ReadTransaction(connection, control)
-            with _ending_told(control), control.cancelling(transaction.cancel):
-                transaction.begin()
-                plan = self._plan(transaction, statement, query)
-                planned_ms = (self._monotonic() - began) * 1000
-                answer = self._run_planned(transaction, statement, query, plan)
+        with self._planned(query, control) as (transaction, statement, plan):
+            planned_ms = (self._monotonic() - began) * 1000
+            answer = self._run_split(transaction, statement, query, plan)
+            if isinstance(answer, str):
+                answer = self._run_direct(transaction, statement, query, answer)
         total_ms = (self._monotonic() - began) * 1000
         timings = replace(answer.timings, plan=planned_ms, total=total_ms)
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)
 
+    @contextmanager
+    def open(self, query: QueryInput, control: Control) -> Iterator[OpenAnswer]:
+        """Answer `query` row by row; its connection is held until the context is left.
+
+        Raises what `run` does; also after the first row.  What is raised inside the context is
+        translated when it leaves it, so catch outside.
+        """
+        began = self._monotonic()
+        with self._planned(query, control) as (transaction, statement, plan):
+            planned = self._monotonic()
+            answer = self._run_split(transaction, statement, query, plan)
+
+            def ended(done: OpenAnswer) -> None:
+                now = self._monotonic()
+                known = done.timings
+                execute_ms = known.execute or (now - planned) * 1000
+                done.timings = replace(
+                    known, plan=(planned - began) * 1000, execute=execute_ms,
+                    total=(now - began) * 1000,
+                )  # fmt: skip
+                self._metrics.answered(done.mode, done.timings)
+
+            if isinstance(answer, str):
+                yield self._open_direct(transaction, statement, query, answer, ended)
+            else:
+                yield OpenAnswer(
+                    answer.columns, answer.types, answer.mode, answer.reason, answer.fragments,
+                    answer.snapshot, answer.timings, query.max_rows, answer.rows, ended,
+                    truncated=answer.truncated,
+                )  # fmt: skip
+
     def explain(self, query: QueryInput) -> Explanation:
         """Plan `query` and run nothing.  Raises as `run` does."""
         control = Control("", query.timeout_s, self._monotonic)
+        with self._planned(query, control) as (transaction, statement, plan):
+            if plan.explained is not None:
+                return Explanation(plan, statement)
+            cost = self._planner.explain(transaction, statement.sql, query.params)
+        return Explanation(replace(plan, explained=cost), statement)
+
+    @contextmanager
+    def _planned(
+        self, query: QueryInput, control: Control
+    ) -> Iterator[tuple[ReadTransaction, Statement, Plan]]:
+        """Have the query planned in a transaction, that lasts as long as this context."""
         statement = self._parse(query, control)
-        with self._database.connection(query.timeout_s) as connection:
+        with self._database.connection(control.remaining_s()) as connection:
             transaction = ReadTransaction(connection, control)
-            with _ending_told(control):
+            ending = _ending_told(control)
+            with ending, schema_kept(statement), control.cancelling(transaction.cancel):
                 transaction.begin()
-                plan = self._plan(transaction, statement, query)
-                if plan.explained is None:
-                    cost = self._planner.explain(transaction, statement.sql, query.params)
-                    plan = replace(plan, explained=cost)
-        return Explanation(plan, statement)
+                yield transaction, statement, self._plan(transaction, statement, query)
 
     def _parse(self, query: QueryInput, control: Control) -> Statement:
         """Parse; what our parser cannot read, PostgreSQL explains better."""
@@ -125,15 +165,16 @@ class QueryService:
             known = self._catalog.table_names(transaction)
             raise error.with_hint(did_you_mean(error.message, known)) from error
 
-    def _run_planned(
+    def _run_split(
         self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
-    ) -> Answer:
+    ) -> Answer | str:
+        """Answer in parts, or return the reason to run the query whole.  Raises NotSplittable."""
         reason = plan.reason
         if plan.split is not None and self._is_off(statement):
             reason = "a self-check found this shape of query wrong when split, so it is not"
         elif plan.split is not None:
             try:
-                answer, exported = self._run_split(transaction, query, plan)
+                answer, exported = self._gather_and_merge(transaction, query, plan, plan.split)
                 if self._self_check is not None:
                     self._self_check.offer(statement, query, answer, exported)
                 return answer
@@ -144,28 +185,27 @@ class QueryService:
             raise NotSplittable(
                 f"The query cannot run partitioned: {reason}.", 'Ask for the engine "auto".'
             )
-        return self._run_direct(transaction, statement, query, reason)
+        return reason
 
     def _is_off(self, statement: Statement) -> bool:
         if self._self_check is None or not self._self_check.off:
             return False
         return shape_of(statement.tree).digest in self._self_check.off
 
-    def _run_split(
-        self, transaction: ReadTransaction, query: QueryInput, plan: Plan
+    def _gather_and_merge(
+        self, transaction: ReadTransaction, query: QueryInput, plan: Plan, split: SplitPlan
     ) -> tuple[Answer, str]:
         """Return the answer, and the name of its snapshot for as long as the transaction lasts."""
-        assert plan.split is not None  # noqa: S101 - for the type checker; the caller has looked
         run = PartitionedRun(transaction, self._dispatcher, self._settings, self._monotonic)
-        gathered = run.gather(plan, plan.split, query)
+        gathered = run.gather(plan, query)
         began = self._monotonic()
-        result = run.merge(plan, plan.split, query, gathered)
+        result = run.merge(plan, split, query, gathered)
         names = self._type_names(transaction, result)
         merged_ms = (self._monotonic() - began) * 1000
         timings = Timings(queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms)
         answer = Answer(
             result.columns, names, result.rows, result.truncated, "partitioned", plan.reason,
-            len(plan.ranges), transaction.snapshot, timings,
+            len(plan.parts), transaction.snapshot, timings,
         )  # fmt: skip
         return answer, run.exported
 
@@ -184,6 +224,28 @@ class QueryService:
         return Answer(
             result.columns, names, rows, truncated, "direct", reason, 0,
             transaction.snapshot, Timings(execute=executed_ms),
+        )  # fmt: skip
+
+    def _open_direct(
+        self, transaction: ReadTransaction, statement: Statement, query: QueryInput, reason: str,
+        ended: Callable[[OpenAnswer], None],
+    ) -> OpenAnswer:  # fmt: skip
+        transaction.recover()
+        # parsed alone first: what PostgreSQL takes as one whole statement has no parenthesis that
+        # closes one around it, so that it may stand within COPY (…)
+        with translated():
+            columns = transaction.describe(statement.sql).columns
+            facts = self._catalog.type_facts(transaction, columns)
+        transaction.rebind_deadline()
+
+        def copier(copy: str, head_rows: int) -> CopyOut:
+            return transaction.copy(copy, max_rows=query.max_rows, head_rows=head_rows)
+
+        return OpenAnswer(
+            columns, tuple(fact.name for fact in facts), "direct", reason, 0,
+            transaction.snapshot, Timings(), query.max_rows,
+            transaction.stream(statement.sql, query.params), ended,
+            None if query.params or not columns else statement.sql.rstrip("; \t\r\n"), copier,
         )  # fmt: skip
 
     def _type_names(self, transaction: ReadTransaction, result: Result) -> tuple[str, ...]:

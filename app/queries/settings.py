@@ -15,9 +15,18 @@ class QuerySettings(BaseSettings):
     max_rows: int = Field(
         default=10_000, ge=1, description="Default and ceiling of a query's `max_rows`."
     )
+    export_timeout_s: float = Field(
+        default=3600.0, gt=0, le=86_400,
+        description="The same for an answer in a streamed format; the balancer's own limit "
+        "bounds it too.",
+    )  # fmt: skip
+    max_export_rows: int = Field(
+        default=1_000_000_000, ge=1,
+        description="Default and ceiling of `max_rows` for an answer in a streamed format.",
+    )  # fmt: skip
     max_answer_bytes: int = Field(
         default=64 * 1024 * 1024, ge=1024,
-        description="Most bytes of values in an answer; one with more is truncated there.",
+        description="Most bytes of values in a JSON answer; one with more is truncated there.",
     )  # fmt: skip
     max_sql_length: int = Field(
         default=100_000, ge=1, description="Longest statement, in characters."
@@ -32,6 +41,16 @@ class QuerySettings(BaseSettings):
         default=5000.0, gt=0,
         description="Least cost of a fragment, in PostgreSQL's planner units: queries that cost "
         "less than two of these run direct.",
+    )  # fmt: skip
+    max_fragment_share: float = Field(
+        default=0.75, gt=0,
+        description="Most that a fragment may cost, as a share of the whole query's cost: where "
+        "an index or a join would be paid for in each fragment again, the query runs direct.",
+    )  # fmt: skip
+    max_query_cost: float = Field(
+        default=1e9, gt=0,
+        description="Most that PostgreSQL may estimate a query to cost, in its planner units; one "
+        "that costs more is refused. A sequential read of 8 kB costs 1.",
     )  # fmt: skip
     max_fragments: int = Field(
         default=64, ge=2, description="Most fragments of a query; ceiling of `partitions`."

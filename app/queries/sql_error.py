@@ -8,15 +8,20 @@ from difflib import get_close_matches
 import psycopg
 
 from db.sqlstate import is_infrastructure
+from query.statement import Statement
 
 MAX_NAMES = 10
+NAMES = ("3D", "3F", "42")  # invalid catalog name, invalid schema name, access rule violation
+SYNTAX_ERROR = "42601"
+INSUFFICIENT_PRIVILEGE = "42501"
 
 
 class SqlError(Exception):
     """A `psycopg.Error` about the SQL itself.
 
     `position` is the character in the user's text, from 1.  PostgreSQL's words never hold data of
-    tables that the reader may not see, so they are for the user.
+    tables that the reader may not see, so they are for the user; what they tell of the names of
+    things is for `schema_kept` to keep back.
     """
 
     def __init__(
@@ -55,6 +60,27 @@ def did_you_mean(message: str, known: Sequence[str]) -> str | None:
     if known:
         return f"There are: {', '.join(known[:MAX_NAMES])}{' …' if len(known) > MAX_NAMES else ''}."
     return "There is no table that the reader may read; millrace load makes one from a file."
+
+
+@contextmanager
+def schema_kept(statement: Statement) -> Iterator[None]:
+    """Give one answer to all that PostgreSQL refuses about names in other schemas.
+
+    It checks rights late: "no such column" (with the name of the one that was meant), "permission
+    denied" and "no such schema" tell what is there.
+    """
+    try:
+        yield
+    except SqlError as error:
+        tells = error.sqlstate.startswith(NAMES) and error.sqlstate != SYNTAX_ERROR
+        if statement.leaves_schema and tells:
+            raise SqlError(
+                INSUFFICIENT_PRIVILEGE,
+                "The query names another schema, and what it names there does not exist, does not "
+                "fit, or is out of reach",
+                hint="Leave the schema out: only one can be queried.",
+            ) from error
+        raise
 
 
 @contextmanager

@@ -9,12 +9,15 @@ import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from app.queries.control import Control
+from app.queries.copy_out import CopyOut
 from db.describe import ResultColumn, columns_of, describe
 from db.pool import Connection, Row
 from query.fragment import ColumnType
 
 CHUNK_ROWS = 500
 CANCEL_TIMEOUT_S = 1.0
+FORGOTTEN_MS = 5000
+TRANSACTION_TIMEOUT = 170_000  # the first version of PostgreSQL that has this setting
 EXPORTED = re.compile(r"[0-9A-Fa-f-]+")  # what pg_export_snapshot() returns
 
 
@@ -64,15 +67,15 @@ class ReadTransaction:
 
     def __init__(self, connection: Connection, control: Control) -> None:
         self._connection = connection
-        self._control = control
+        self.control = control
         self.snapshot = ""
 
     def begin(self) -> None:
         """Start, and take the snapshot: one round trip.  Raises DeadlinePassed."""
-        # these texts are ours, so the simple protocol may carry three of them at once
+        # these texts are ours, so the simple protocol may carry several of them at once
         result = self._simple(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-            f"SET LOCAL statement_timeout = {self.remaining_ms()}; "
+            f"{self._limits()}; "
             "SELECT pg_current_snapshot()"
         )
         self.snapshot = (result.get_value(0, 0) or b"").decode()
@@ -84,8 +87,20 @@ class ReadTransaction:
         self._simple(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
             f"SET TRANSACTION SNAPSHOT '{exported}'; "
-            f"SET LOCAL statement_timeout = {self.remaining_ms()}"
+            f"{self._limits()}"
         )
+
+    def _limits(self) -> str:
+        """Bound each statement by the deadline, and the transaction should we forget about it.
+
+        PostgreSQL ends the session for the latter, hence the time that we have to be first.
+        """
+        left_ms = self.remaining_ms()
+        limits = {"statement_timeout": left_ms}
+        limits["idle_in_transaction_session_timeout"] = left_ms + FORGOTTEN_MS
+        if self._connection.info.server_version >= TRANSACTION_TIMEOUT:
+            limits["transaction_timeout"] = left_ms + FORGOTTEN_MS
+        return "; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items())
 
     def recover(self) -> None:
         """Leave a failed transaction for a new one, at a newer snapshot; a healthy one goes on."""
@@ -104,7 +119,7 @@ class ReadTransaction:
 
     def remaining_ms(self) -> int:
         """Return the time left, at least 1 ms.  Raises DeadlinePassed and Cancelled."""
-        return max(1, int(self._control.remaining_s() * 1000))
+        return max(1, int(self.control.remaining_s() * 1000))
 
     def rebind_deadline(self) -> None:
         """Let the next statement run only for what is left of the time."""
@@ -117,6 +132,10 @@ class ReadTransaction:
     def stream(self, sql: str, parameters: Sequence[str | None]) -> Rows:
         """Return the rows of one statement, to be iterated over."""
         return Rows(self._connection, sql, parameters)
+
+    def copy(self, sql: str, *, max_rows: int, head_rows: int) -> CopyOut:
+        """Return the output of a COPY, to be iterated over."""
+        return CopyOut(self._connection, sql, max_rows=max_rows, head_rows=head_rows)
 
     def describe(self, sql: str) -> Described:
         """Let PostgreSQL parse one statement, and tell its columns and parameters."""

@@ -15,8 +15,11 @@ from app.models_query import (
 from app.problem_types import (
     CANCELLED,
     DATABASE_BUSY,
+    DATABASE_CONFLICT,
+    DATABASE_FAILED,
     DATABASE_UNAVAILABLE,
     NOT_SPLITTABLE,
+    QUERY_TOO_COSTLY,
     SQL_FAILED,
     SQL_INVALID,
     SQL_NOT_PERMITTED,
@@ -27,7 +30,6 @@ from app.problem_types import (
 )
 from app.problems import FieldError, Problem
 from app.queries.encoding import encode_rows
-from app.queries.planning import chosen
 from app.queries.request import Answer, QueryInput
 from app.queries.settings import QuerySettings
 from app.services import services
@@ -36,7 +38,8 @@ from app.waiting_client import client_socket, patience_s
 endpoints = Endpoints("query")
 PROBLEMS = (
     SQL_SYNTAX, SQL_INVALID, SQL_FAILED, SQL_NOT_PERMITTED, STATEMENT_NOT_ALLOWED, NOT_SPLITTABLE,
-    TIMED_OUT, CANCELLED, DATABASE_UNAVAILABLE, DATABASE_BUSY,
+    QUERY_TOO_COSTLY, TIMED_OUT, CANCELLED, DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_CONFLICT,
+    DATABASE_FAILED,
 )  # fmt: skip
 EXAMPLE = {"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY grp ORDER BY grp"}
 
@@ -72,28 +75,25 @@ def explain_query(body: QueryRequest) -> QueryExplanation:
     plan = services().queries.explain(query).plan
     cost = plan.explained.cost if plan.explained else 0.0
     rows = plan.explained.rows if plan.explained else 0
-    if plan.split is None or plan.table is None:
+    if plan.split is None:
         return QueryExplanation(
             mode="direct", reason=plan.reason, cost=cost, estimated_rows=rows, table=None,
             fragment_sql=None, fragments=[], merge_sql=None,
         )  # fmt: skip
-    split = plan.split
+    table = plan.table
     parts = [
-        FragmentDocument(
-            blocks=[blocks.first, blocks.end],
-            params=chosen(split.fragment, [*query.params, *blocks.as_tids()]),
-        )
-        for blocks in plan.ranges
+        FragmentDocument(rows=part.rows, sql=part.sql, params=list(part.params))
+        for part in plan.parts
     ]
     return QueryExplanation(
         mode="partitioned",
         reason=plan.reason,
         cost=cost,
         estimated_rows=rows,
-        table=f"{plan.table.schema}.{plan.table.name}",
-        fragment_sql=split.fragment.sql,
+        table=f"{table.schema}.{table.name}" if table else None,
+        fragment_sql=plan.parts[0].sql,
         fragments=parts,
-        merge_sql=split.merge.query.sql if split.merge else None,
+        merge_sql=plan.split.merge.query.sql if plan.split.merge else None,
     )
 
 

@@ -103,7 +103,7 @@ def test_a_replica_that_lost_its_parent_goes_on_with_the_connections_it_has(
         replica.http.get("/health/live", headers={"Connection": "close"})
     kept = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=30)
     try:
-        body = json.dumps({"sql": "SELECT pg_sleep(0.01)"})
+        body = json.dumps({"sql": "SELECT count(*) FROM generate_series(1, 100000)"})
         for number in range(20):
             if number == 2:
                 os.kill(replica.process.pid, signal.SIGKILL)

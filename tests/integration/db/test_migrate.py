@@ -120,6 +120,7 @@ def test_its_role_is_read_only_also_outside_of_millrace(database_url: str, role:
     plain = make_conninfo(database_url, user=role)
     assert one(plain, "SHOW default_transaction_read_only") == "on"
     assert one(plain, "SHOW statement_timeout") == "1min"
+    assert one(plain, "SHOW temp_file_limit") == "4GB"
 
 
 def test_the_password_is_derived_and_set_as_a_hash(database_url: str, role: str) -> None:

@@ -95,6 +95,8 @@ def test_the_session_is_pinned(settings: DatabaseSettings) -> None:
         "search_path": 'pg_catalog,"public"', "TimeZone": "UTC", "DateStyle": "ISO, YMD",
         "IntervalStyle": "iso_8601", "extra_float_digits": "1", "bytea_output": "hex",
         "default_transaction_read_only": "on", "statement_timeout": "1min",
+        "lock_timeout": "5s", "idle_in_transaction_session_timeout": "1min",
+        "temp_file_limit": "4GB", "row_security": "on", "standard_conforming_strings": "on",
         "application_name": "millrace/worker", "client_encoding": "UTF8",
     }  # fmt: skip
     with reader_database(settings, "worker") as database, database.connection() as connection:

@@ -86,15 +86,21 @@ def reader(tables_url: str) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(scope="session")
-def service(reader: Database) -> QueryService:
-    """A service that splits whatever it can, however cheap."""
-    settings = QuerySettings(min_fragment_cost=0.001)
+def service_over(
+    database: Database, settings: QuerySettings, dispatcher: LocalDispatcher | None = None
+) -> QueryService:
+    """Return a service that runs its fragments by `dispatcher`, or else right here."""
     return QueryService(
-        reader,
-        LocalDispatcher(reader),
+        database,
+        dispatcher or LocalDispatcher(database),
         parser=Parser(cache_size=100, max_length=100_000, max_depth=60),
         catalog=CatalogReader("public"),
         settings=settings,
         metrics=QueryMetrics(CollectorRegistry()),
     )
+
+
+@pytest.fixture(scope="session")
+def service(reader: Database) -> QueryService:
+    """A service that splits whatever it can, however cheap."""
+    return service_over(reader, QuerySettings(min_fragment_cost=0.001, max_fragment_share=1e9))

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Self
 
+import psycopg
+
 from db.database import Database
-from query.fragment import Fragment, Partial
+from query.fragment import Fragment, FragmentError, Partial
 from tasks.capacity import Capacity
 from tasks.dispatcher import Dispatcher
 from tasks.message import Reply
@@ -19,7 +21,17 @@ class LocalScatter:
 
     def gather(self) -> Iterator[Reply]:
         for index, payload in reversed(list(enumerate(self._payloads))):
-            yield Reply(index, self._run(Fragment.decode(payload)), "here", None, 0.0, 0.0)
+            yield self._reply(index, Fragment.decode(payload))
+
+    def _reply(self, index: int, fragment: Fragment) -> Reply:
+        try:
+            return Reply(index, self._run(fragment), "here", None, 0.0, 0.0)
+        except psycopg.Error as error:
+            told = FragmentError("sql", str(error), error.sqlstate)
+            return Reply(index, b"", "here", told.encode(), 0.0, 0.0)
+
+    def stop(self) -> None:
+        """Nothing: each fragment here takes an instant."""
 
     def _run(self, fragment: Fragment) -> bytes:
         from app.queries.transaction import Rows

@@ -9,9 +9,10 @@ import redis
 
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
-from tasks.errors import NoWorkers, QueueUnavailable
+from tasks.errors import NoWorkers, QueueUnavailable, Stopped, TaskFailed
 from tasks.lanes import GROUP, QUERY, lane_status
 from tasks.lease import Lease
+from tasks.scatter import Scatter
 from tasks.settings import QueueSettings
 from tests.integration.tasks.conftest import Crew, eventually, queued
 
@@ -185,3 +186,35 @@ def test_without_redis_the_caller_is_told_and_the_next_ones_at_once(
         with pytest.raises(QueueUnavailable):
             dispatcher.capacity()
         assert asked == []
+
+
+def test_a_gathering_that_is_stopped_ends_at_once_with_its_tasks(
+    crew: Crew, client: redis.Redis, settings: QueueSettings
+) -> None:
+    started, cancelled = threading.Semaphore(0), threading.Semaphore(0)
+
+    def handle(lease: Lease) -> bytes:
+        told = threading.Event()
+        started.release()
+        with lease.cancelling(told.set):
+            told.wait(60)
+        assert lease.cancel_reason == "cancelled"
+        cancelled.release()
+        raise TaskFailed("cancelled")
+
+    crew.start(slots=1, handler=handle)
+    dispatcher = Dispatcher(client, settings)
+
+    def stop_once_one_runs(scatter: Scatter) -> None:
+        started.acquire()
+        scatter.stop()
+
+    with dispatcher.scatter([b"runs", b"waits"], timeout_s=60) as scatter:
+        other = threading.Thread(target=stop_once_one_runs, args=[scatter])
+        other.start()
+        with pytest.raises(Stopped, match="2 tasks"):
+            list(scatter.gather())
+        other.join()
+    assert cancelled.acquire(timeout=30)
+    assert not started.acquire(blocking=False)  # what was queued is gone
+    eventually(lambda: lane_status(client, QUERY).length == 0)

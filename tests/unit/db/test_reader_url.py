@@ -7,6 +7,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from db.database import connection_string
 from db.reader import reader_password, reader_session, reader_url
+from db.settings import DatabaseSettings
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
@@ -42,13 +43,20 @@ def test_the_password_is_stable_and_differs_by_owner_and_role() -> None:
 
 
 def test_session_settings_follow_the_urls_own_options_and_are_escaped() -> None:
-    session = reader_session('my "own" schema', 1.5)
+    session = reader_session(
+        DatabaseSettings(
+            url="postgresql://o@/d", schema_name='my "own" schema', statement_timeout_s=1.5,
+            lock_timeout_s=0.0001, idle_transaction_timeout_s=0,
+        )
+    )  # fmt: skip
     url = "postgresql://o@h/d?options=-c%20work_mem%3D8MB&application_name=mine"
     parts = conninfo_to_dict(connection_string(url, "app", session, 5))
     options = str(parts["options"])
     assert options.startswith("-c work_mem=8MB -c search_path=")
     assert '-c search_path=pg_catalog,"my\\ ""own""\\ schema"' in options
-    assert "-c statement_timeout=1500" in options
+    assert "-c statement_timeout=1500 -c lock_timeout=1 " in options
+    assert "-c standard_conforming_strings=on -c row_security=on" in options
+    assert options.endswith("-c idle_in_transaction_session_timeout=0")
     assert parts["application_name"] == "mine"
     assert parts["client_encoding"] == "UTF8"
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - SQL reads best on one line
 """What is read is written back, in the words of the user."""
 
 import pytest
@@ -16,6 +17,8 @@ SAME = [
     "SELECT COUNT(*) FILTER(WHERE a > 1), SUM(DISTINCT b) FROM t GROUP BY 1 HAVING COUNT(*) > 2",
     'SELECT "Odd", t."Name" FROM "Some Schema"."T" AS t LEFT JOIN u USING (id)',
     "SELECT a || b, a ->> 'k', a IS DISTINCT FROM b, a BETWEEN 1 AND 2 FROM t",
+    "SELECT string_agg(DISTINCT a, ',' ORDER BY a) FILTER(WHERE b), mode() WITHIN GROUP (ORDER BY a) FROM t",
+    "SELECT json_object_agg(a, b ORDER BY a DESC), grouping(a, b) FROM t GROUP BY a, CUBE (b), ROLLUP ((a, b), c)",
     "SELECT a FROM t FETCH FIRST 3 ROWS WITH TIES",
 ]
 

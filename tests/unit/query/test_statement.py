@@ -52,6 +52,7 @@ def test_the_position_of_a_syntax_error_is_told() -> None:
 @pytest.mark.parametrize(
     "sql",
     ["SELECT 1; SELECT 2", "INSERT INTO t VALUES (1)", "SELECT " + "(" * 11 + "1" + ")" * 11,
+     "SELECT " + "CASE WHEN " * 11, "SELECT " + "[" * 11 + "]" * 11,
      "SELECT " + "1" * 1000, "VACUUM", "CREATE TABLE x AS SELECT 1", "LOCK TABLE t", "CALL p()",
      "PREPARE x AS SELECT 1", "DECLARE c CURSOR FOR SELECT 1", "SHOW ALL", "LISTEN x"],
 )  # fmt: skip
@@ -75,6 +76,75 @@ def test_functions_that_reach_beyond_the_query_are_refused(call: str) -> None:
     ):
         with pytest.raises(StatementRefused, match="not allowed"):
             parser().parse(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ['SELECT "set_config"(1)', "SELECT pg_catalog . set_config (1)", "SELECT set_config/**/(1)",
+     "SELECT set_config --x\r(1)", r"SELECT E'\'' || set_config(1)",
+     r"SELECT '\' || set_config(1) --'",
+     "SELECT /* /* */ ' */ set_config(1) /* ' */", "SELECT $a$ $$ $a$, set_config(1), $$ $$",
+     "SELECT * FROM set_config(1) AS x", "SELECT (set_config(1)).*", "VALUES (set_config(1))",
+     "SELECT 1 FROM t, LATERAL set_config(a => t.n)", "SELECT array_agg(n ORDER BY set_config(1))",
+     "SELECT E'a'\n'b\\'' || set_config(1)", "WITH x AS (TABLE set_config(1)) TABLE x",
+     "SELECT ts_stat('x')", "SELECT lo_get(1)", "SELECT * FROM pg_stat_activity",
+     'SELECT * FROM pg_catalog."pg_authid"', "SELECT 'x'::regclass", "SELECT regproc 'x'",
+     "SELECT CAST(1 AS pg_catalog.regrole)", "SELECT pg_sleep(1)", "SELECT pg_unheard_of()",
+     "SELECT tableoid::regclass FROM (SELECT 1259::oid AS tableoid) AS x"],
+)  # fmt: skip
+def test_no_spelling_hides_a_name_that_is_not_allowed(sql: str) -> None:
+    with pytest.raises(StatementRefused, match="not allowed"):
+        parser().parse(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 'set_config(1)'", "SELECT 1 -- set_config(1)", "SELECT /* set_config(1) */ 1",
+     "SELECT $$ set_config(1) $$", "SELECT set_config FROM t", "SELECT pg_typeof(1)",
+     "SELECT pg_size_pretty(1::bigint)", "SELECT a COLLATE pg_catalog.\"C\" FROM t",
+     "SELECT tableoid::regclass, count(*) FROM t GROUP BY 1",
+     "SELECT to_tsvector('x'::regconfig, a)",
+     "SELECT ';', $$;$$, \";\" FROM t /* ; */ ; ;", "SELECT '((((((((((((((((((('"],
+)  # fmt: skip
+def test_what_only_looks_forbidden_is_allowed(sql: str) -> None:
+    assert parser().parse(sql).unread is None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT OPERATOR(pg_catalog.-) 1", "SELECT 1" + "+1" * 400, "SELECT NOT NOT" * 3,
+     "SELECT a" + "[1]" * 100, "SELECT a" + "::int" * 150, "SELECT " + "- " * 400 + "1"],
+)  # fmt: skip
+def test_what_our_parser_cannot_read_is_left_to_postgresql(sql: str) -> None:
+    statement = parser().parse(sql)
+    assert statement.unread is not None
+    assert statement.tables == ()
+
+
+def test_parameters_count_as_postgresql_counts_them() -> None:
+    assert parser().parse("SELECT $2, '$3', a$4, $$ $5 $$ FROM t -- $6").parameter_count == 2
+    assert parser().parse("SELECT $" + "9" * 900).parameter_count == 999_999
+
+
+@pytest.mark.parametrize(
+    ("sql", "leaves"),
+    [
+        ("SELECT t.n FROM t", False),
+        ("SELECT x.n FROM public.t AS x JOIN information_schema.tables AS y ON y.table_name = x.a",
+         False),
+        ("SELECT pg_catalog.lower(public.f(1))", False),
+        ("SELECT 1 FROM other.t", True),
+        ("SELECT 1 FROM other.t AS other", True),
+        ('SELECT 1 FROM "Public".t', True),
+        ("SELECT other.f(1)", True),
+        ("SELECT other.f(1) FROM t AS other", True),
+        ("SELECT 'x'::other.mood", True),
+        ('SELECT a COLLATE other."C" FROM t', True),
+        ("SELECT 1 OPERATOR(other.+) 1", True),
+    ],
+)  # fmt: skip
+def test_it_is_known_whether_other_schemas_may_be_named(sql: str, leaves: bool) -> None:
+    assert parser().parse(sql).leaves_schema is leaves
 
 
 @pytest.mark.parametrize(

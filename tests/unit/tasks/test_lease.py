@@ -1,7 +1,9 @@
 """A lease counts down and passes one cancellation on, while it may."""
 
+import threading
+
 from tasks.clock import RedisClock
-from tasks.lease import Lease, Leases
+from tasks.lease import Lease, Leases, end
 from tasks.message import Task
 
 
@@ -76,3 +78,29 @@ def test_age_is_told_by_rediss_clock_whatever_ours_says() -> None:
     clock.now += 1.5
     assert redis_clock.age_s(10**12 - 500) == 2.0
     assert redis_clock.age_s(10**12 + 60_000) == 0.0
+
+
+def test_a_handler_that_did_not_hear_is_told_again_until_it_leaves() -> None:
+    heard = threading.Event()
+    calls: list[int] = []
+
+    def callback() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            heard.set()
+
+    held = lease(Clock())
+    with held.cancelling(callback):
+        end(held, "cancelled", pause=lambda _seconds: None)
+        assert heard.wait(30)
+    assert not held.insist()
+
+
+def test_waiting_for_a_task_ends_when_one_is_held() -> None:
+    leases = Leases()
+    assert not leases.await_one(0.0)
+    held = lease(Clock())
+    leases.add(held)
+    assert leases.await_one(0.0)
+    leases.remove(held)
+    assert not leases.await_one(0.0)

@@ -1,0 +1,76 @@
+"""COPY … TO STDOUT: the rows of a statement as bytes that PostgreSQL has formatted."""
+
+import select
+from collections.abc import Iterator
+
+import psycopg
+from psycopg.generators import execute, fetch_many
+from psycopg.pq import ExecStatus
+
+from db.pool import Connection
+
+CHUNK_BYTES = 128 * 1024
+WAIT_MS = 1000  # of one look at the socket; the deadline is PostgreSQL's to keep
+LINGER_MS = 50  # rows that are there wait so long for more
+
+
+class CopyOut:
+    """A running COPY.  Iterating yields pieces of whole rows and how many rows each has.
+
+    `head_rows` of what comes first are no rows of the answer (a header).  At most `max_rows` are
+    taken; `truncated` tells that there were more.
+    """
+
+    def __init__(self, connection: Connection, sql: str, *, max_rows: int, head_rows: int) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._head_rows = head_rows
+        self._left = max_rows + head_rows
+        self.truncated = False
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        """Run it.  Raises psycopg.Error.
+
+        Who leaves early, or has it truncated, leaves the statement running: it ends when the
+        connection is given back.  By the extended protocol, which takes no second statement.
+        """
+        connection, pgconn = self._connection, self._connection.pgconn
+        pgconn.send_query_params(self._sql.encode(), [])
+        (started,) = connection.wait(execute(pgconn))
+        if started.status != ExecStatus.COPY_OUT:
+            raise psycopg.errors.error_from_result(started)
+        yield from self._pieces()
+        if not self.truncated:
+            for result in connection.wait(fetch_many(pgconn)):
+                if result.status != ExecStatus.COMMAND_OK:
+                    raise psycopg.errors.error_from_result(result)
+
+    def _pieces(self) -> Iterator[tuple[bytes, int]]:
+        pgconn = self._connection.pgconn
+        get, head_rows = pgconn.get_copy_data, self._head_rows
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        parts: list[memoryview] = []
+        size = 0
+        while True:
+            # one message is one row, also where its values hold line breaks
+            length, data = get(1)
+            if length > 0:
+                if len(parts) == self._left:
+                    self.truncated = True
+                    break
+                parts.append(data)
+                size += length
+                if size < CHUNK_BYTES:
+                    continue
+            elif length < 0:
+                break
+            elif poll.poll(LINGER_MS if parts else WAIT_MS) or not parts:
+                # waiting inside libpq would keep Python's lock, and all other threads
+                pgconn.consume_input()
+                continue
+            self._left -= len(parts)
+            yield b"".join(parts), len(parts) - head_rows
+            parts, size, head_rows = [], 0, 0
+        if parts:
+            yield b"".join(parts), len(parts) - head_rows

@@ -1,0 +1,37 @@
+"""Expressions written as SQL with names to fill in."""
+
+from functools import cache
+
+import sqlglot
+from sqlglot import exp
+
+from query.dialect import FaithfulPostgres
+
+
+def formula(text: str, **parts: exp.Expr) -> exp.Expr:
+    """Return the expression `text`, with `parts` in parentheses for the columns of their names."""
+    tree = _parsed(text).copy()
+
+    def fill(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Column) and not node.table and node.name in parts:
+            part = parts[node.name].copy()
+            plain = isinstance(part, exp.Column | exp.Func | exp.Literal | exp.Paren)
+            return part if plain else exp.Paren(this=part)
+        return node
+
+    return exp.Paren(this=tree.transform(fill))
+
+
+@cache
+def _parsed(text: str) -> exp.Expr:
+    return sqlglot.parse_one(text, dialect=FaithfulPostgres)
+
+
+def any_of(*conditions: exp.Expr | None) -> exp.Expr | None:
+    """Return the disjunction of those `conditions` that are given, None for none."""
+    given = [condition for condition in conditions if condition is not None]
+    if not given:
+        return None
+    first, *others = [exp.Paren(this=condition) for condition in given]
+    rest = any_of(*others)
+    return first if rest is None else exp.Or(this=first, expression=rest)
