@@ -33,19 +33,24 @@ def parse_body(model: type[ModelT]) -> ModelT:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        first = details[0]
-        if first["type"] == "json_invalid":
-            reason = str(first.get("ctx", {}).get("error", first["msg"]))
-            raise Problem(MALFORMED_JSON, f"The body is not valid JSON: {reason}.") from error
-        errors = field_errors(model, details)
-        where = errors[0].pointer or "The body"
-        more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-        raise Problem(
-            VALIDATION_FAILED,
-            f"{where}: {errors[0].reason} {errors[0].remedy}{more}",
-            errors=errors,
-        ) from error
+        raise refused(model, error) from error
+
+
+def refused(model: type[BaseModel], error: ValidationError) -> Problem:
+    """Return the problem of what is not JSON (400) or does not fit `model` (422)."""
+    details = error.errors(include_url=False, include_input=False)
+    first = details[0]
+    if first["type"] == "json_invalid":
+        reason = str(first.get("ctx", {}).get("error", first["msg"]))
+        return Problem(MALFORMED_JSON, f"The body is not valid JSON: {reason}.")
+    errors = field_errors(model, details)
+    where = errors[0].pointer or "The body"
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return Problem(
+        VALIDATION_FAILED,
+        f"{where}: {errors[0].reason} {errors[0].remedy}{more}",
+        errors=errors,
+    )
 
 
 def json_response(body: bytes | BaseModel, status: int = 200) -> Response:

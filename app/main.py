@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from app import endpoints
 from app.checks import postgresql_check, redis_check
 from app.error_handling import register_error_handling
+from app.hashes.settings import HashSettings
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
 from app.problem_table import title_of
@@ -27,7 +28,7 @@ from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import hash as hashes
-from app.routes import health, query, status
+from app.routes import hash_bulk, health, query, status
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
@@ -35,6 +36,9 @@ from db.breaker import BreakerState
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from hashing.derivation import Derivation
+from hashing.digester import Digester
+from hashing.known_answers import self_test
 from query.statement import Parser
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
@@ -42,7 +46,13 @@ from tasks.heartbeat import Workers
 from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 
-ENDPOINTS = (*query.endpoints, *hashes.endpoints, *status.endpoints, *health.endpoints)
+ENDPOINTS = (
+    *query.endpoints,
+    *hashes.endpoints,
+    *hash_bulk.endpoints,
+    *status.endpoints,
+    *health.endpoints,
+)
 
 _log = structlog.stdlib.get_logger("app.main")
 
@@ -51,7 +61,11 @@ def create_app() -> Flask:
     """Build the replica's application from the environment, with everything running."""
     configure_structlog()
     services = build_services(
-        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings)
+        read(AppSettings),
+        read(DatabaseSettings),
+        read(QueueSettings),
+        read(QuerySettings),
+        read(HashSettings),
     )
     services.database.open()
     services.own_database.open()
@@ -66,6 +80,7 @@ def build_services(
     database_settings: DatabaseSettings,
     queue_settings: QueueSettings,
     query_settings: QuerySettings,
+    hash_settings: HashSettings,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -112,6 +127,10 @@ def build_services(
         metrics=query_metrics,
         self_check=self_check,
     )
+    failures = self_test()
+    for name, reason in failures.items():
+        _log.error("algorithm out of service", algorithm=name, reason=reason)
+    digester = Digester(failures)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -125,6 +144,9 @@ def build_services(
         running=RunningQueries(on_cancelled=query_metrics.cancelled),
         self_check=self_check,
         query_settings=query_settings,
+        hash_settings=hash_settings,
+        digester=digester,
+        derivation=Derivation(digester, hash_settings.hash_max_pbkdf2_rounds),
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
     )

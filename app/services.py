@@ -7,6 +7,7 @@ from typing import cast
 import redis
 from flask import current_app
 
+from app.hashes.settings import HashSettings
 from app.metrics import AppMetrics
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
@@ -15,6 +16,8 @@ from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
 from db.database import Database
+from hashing.derivation import Derivation
+from hashing.digester import Digester
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import LaneStatus
@@ -44,6 +47,9 @@ class Services:
     running: RunningQueries
     self_check: SelfCheck
     query_settings: QuerySettings
+    hash_settings: HashSettings
+    digester: Digester
+    derivation: Derivation
     lanes: Callable[[], Sequence[LaneStatus]]
 
 

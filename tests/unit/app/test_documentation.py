@@ -11,6 +11,7 @@ from markupsafe import escape
 from pydantic_settings import BaseSettings
 
 from app.endpoints import Endpoint
+from app.hashes.settings import HashSettings
 from app.main import ENDPOINTS
 from app.problem_types import PROBLEM_TYPES, UNEXPECTED_STATUS
 from app.problems import ProblemType
@@ -18,7 +19,8 @@ from app.queries.settings import QuerySettings
 from app.settings import AppSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
-SETTINGS = [(kind, name) for kind in (AppSettings, QuerySettings) for name in kind.model_fields]
+KINDS = (AppSettings, QuerySettings, HashSettings)
+SETTINGS = [(kind, name) for kind in KINDS for name in kind.model_fields]
 
 
 def rows(name: str) -> list[str]:
