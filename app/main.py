@@ -5,18 +5,26 @@ do not survive one.
 """
 
 import time
+import uuid
 
 import structlog
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from app import endpoints
+from app.cache.settings import CacheSettings
+from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
 from app.error_handling import register_error_handling
 from app.hashes.settings import HashSettings
+from app.hashes.wiring import build_hashing
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
-from app.problem_table import title_of
+from app.problem_table import problem_document, title_of
+from app.queries.asynchronous.events import EventStreams
+from app.queries.asynchronous.executor import Executor, ExecutorRules
+from app.queries.asynchronous.service import AsyncQueries
+from app.queries.asynchronous.store import AsyncStore
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
 from app.queries.running import RunningQueries
@@ -24,21 +32,21 @@ from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.queries.splitting_off import SplittingOff
+from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
+from app.routes import cache, hash_bulk, health, queries, query, status
 from app.routes import hash as hashes
-from app.routes import hash_bulk, health, query, status
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
 from db.breaker import BreakerState
+from db.database import Database
+from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
-from hashing.derivation import Derivation
-from hashing.digester import Digester
-from hashing.known_answers import self_test
 from query.statement import Parser
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
@@ -47,12 +55,12 @@ from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 
 ENDPOINTS = (
-    *query.endpoints,
-    *hashes.endpoints,
-    *hash_bulk.endpoints,
-    *status.endpoints,
+    *query.endpoints, *queries.endpoints, *hashes.endpoints, *hash_bulk.endpoints,
+    *cache.endpoints, *status.endpoints,
     *health.endpoints,
-)
+)  # fmt: skip
+# who waits for somebody else's answer leaves this many threads to other requests
+SPARE_THREADS = 2
 
 _log = structlog.stdlib.get_logger("app.main")
 
@@ -61,17 +69,17 @@ def create_app() -> Flask:
     """Build the replica's application from the environment, with everything running."""
     configure_structlog()
     services = build_services(
-        read(AppSettings),
-        read(DatabaseSettings),
-        read(QueueSettings),
-        read(QuerySettings),
-        read(HashSettings),
-    )
+        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
+        read(CacheSettings), read(HashSettings),
+    )  # fmt: skip
     services.database.open()
     services.own_database.open()
     services.readiness.start()
     services.running.start()
+    services.notices.start()
+    services.asynchronous.executor.start()
     services.self_check.start()
+    services.cache.background.start()
     return build_app(services)
 
 
@@ -80,6 +88,7 @@ def build_services(
     database_settings: DatabaseSettings,
     queue_settings: QueueSettings,
     query_settings: QuerySettings,
+    cache_settings: CacheSettings,
     hash_settings: HashSettings,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
@@ -113,24 +122,44 @@ def build_services(
         timeout_s=query_settings.self_check_timeout_s,
         max_bytes=query_settings.max_answer_bytes,
     )
+    parser = Parser(
+        cache_size=query_settings.plan_cache_size,
+        max_length=query_settings.max_sql_length,
+        max_depth=query_settings.max_sql_depth,
+        schema=database_settings.schema_name,
+    )
     queries = QueryService(
         database,
         dispatcher,
-        parser=Parser(
-            cache_size=query_settings.plan_cache_size,
-            max_length=query_settings.max_sql_length,
-            max_depth=query_settings.max_sql_depth,
-            schema=database_settings.schema_name,
-        ),
+        parser=parser,
         catalog=CatalogReader(database_settings.schema_name),
         settings=query_settings,
         metrics=query_metrics,
         self_check=self_check,
     )
-    failures = self_test()
-    for name, reason in failures.items():
-        _log.error("algorithm out of service", algorithm=name, reason=reason)
-    digester = Digester(failures)
+    # a client of its own: the cache gives up on Redis long before the queue does
+    redis_timeout_s = cache_settings.cache_redis_timeout_s
+    cache_client = connect(
+        queue_settings.model_copy(
+            update={"socket_timeout_s": redis_timeout_s, "connect_timeout_s": redis_timeout_s}
+        ),
+        "millrace-cache",
+    )
+    answers_cache = build_cache(
+        queries,
+        parser,
+        client=cache_client,
+        database=database,
+        own_database=own,
+        registry=metrics.registry,
+        settings=cache_settings,
+        query_settings=query_settings,
+        database_settings=database_settings,
+        most_waiting=max(1, settings.app_threads - SPARE_THREADS),
+    )
+    running = RunningQueries(on_cancelled=query_metrics.cancelled)
+    switchboard = Switchboard(own, running)
+    asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, query_settings)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -141,15 +170,40 @@ def build_services(
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
-        running=RunningQueries(on_cancelled=query_metrics.cancelled),
+        running=running,
+        notices=Notices(database_settings, switchboard.heard),
+        asynchronous=asynchronous,
+        event_streams=EventStreams(
+            asynchronous.find, switchboard, most=query_settings.async_max_streams
+        ),
         self_check=self_check,
         query_settings=query_settings,
-        hash_settings=hash_settings,
-        digester=digester,
-        derivation=Derivation(digester, hash_settings.hash_max_pbkdf2_rounds),
+        hashing=build_hashing(hash_settings),
+        cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
     )
+
+
+def _async_queries(
+    own: Database,
+    queries: QueryService,
+    running: RunningQueries,
+    switchboard: Switchboard,
+    metrics: QueryMetrics,
+    settings: QuerySettings,
+) -> AsyncQueries:
+    ttl_s = settings.async_result_ttl_s
+    store = AsyncStore(own, ttl_s=ttl_s, max_queued=settings.async_max_queued)
+    rules = ExecutorRules(
+        threads=settings.async_threads,
+        lease_s=settings.async_lease_s,
+        max_attempts=settings.async_max_attempts,
+        max_result_bytes=settings.async_result_max_bytes,
+        sweep_s=min(60.0, ttl_s),
+    )
+    executor = Executor(store, queries, running, metrics, rules, problem_document)
+    return AsyncQueries(store, executor, switchboard, metrics, new_id=lambda: uuid.uuid4().hex)
 
 
 def build_app(services: Services) -> Flask:
@@ -168,11 +222,25 @@ def build_app(services: Services) -> Flask:
     return app
 
 
+def begin_drain(services: Services) -> None:
+    """Hand on what need not end here; returns at once.
+
+    Asynchronous queries run elsewhere, and who watches one connects again.  What clients wait for
+    goes on.
+    """
+    services.event_streams.stop()
+    services.asynchronous.executor.give_back()
+
+
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.event_streams.stop()
+    services.asynchronous.executor.stop()
+    services.notices.stop()
     services.running.stop()
     services.self_check.stop()
+    services.cache.close()
     services.database.close()
     services.own_database.close()
     services.redis.close()

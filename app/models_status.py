@@ -15,6 +15,7 @@ class ReplicaPart(ResponseModel):
     pid: int
     state: State = Field(description="As on /health/ready.")
     uptime_s: float
+    running_queries: int = Field(description="Queries that it runs now, asynchronous ones too.")
 
 
 class PoolDocument(ResponseModel):

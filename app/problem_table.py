@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from flask import current_app
 from werkzeug.exceptions import (
     BadRequest,
@@ -19,20 +20,26 @@ from app.problem_types import (
     BODY_TOO_LARGE,
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
+    GIVEN_UP,
+    INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     QUEUE_UNAVAILABLE,
+    RESULT_TOO_LARGE,
     TIMED_OUT,
     UNEXPECTED_STATUS,
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem, ProblemType
+from app.queries.asynchronous.errors import GivenUp, ResultTooLarge
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from db.errors import CheckoutTimeout, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
 from query.errors import QueryError
 from tasks.errors import GatherTimeout, QueueError
+
+_log = structlog.stdlib.get_logger("app.errors")
 
 Row = ProblemType | Callable[[Any], Problem]
 
@@ -107,6 +114,8 @@ TABLE: Mapping[type[Exception], Row] = {
     GatherTimeout: TIMED_OUT,
     OptionRefused: _option_refused,
     OutOfService: _out_of_service,
+    GivenUp: GIVEN_UP,
+    ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,
     QueryError: query_problem,
 }
@@ -120,6 +129,15 @@ def problem_for(error: Exception, table: Mapping[type[Exception], Row] = TABLE) 
     if row is None:
         return None
     return Problem(row, str(error)) if isinstance(row, ProblemType) else row(error)
+
+
+def problem_document(error: Exception, instance: str) -> dict[str, Any]:
+    """Return the problem document of an error that nobody waits for; defects are logged."""
+    problem = problem_for(error)
+    if problem is None:
+        _log.error("defect", instance=instance, exc_info=error)
+        problem = Problem(INTERNAL_ERROR, "The replica failed; its log says more, under this id.")
+    return problem.document(instance)
 
 
 def title_of(error: Exception) -> str:

@@ -60,9 +60,45 @@ TIMED_OUT = ProblemType(
     "timed-out", 504, "The time given for the request is over",
     "Work was not finished in time, and has been cancelled. Give more with timeout_s, or ask less.",
 )  # fmt: skip
+NOTHING_CACHED = ProblemType(
+    "nothing-cached", 504, "There is no answer that was computed before",
+    "The request says only-if-cached, and the cache holds nothing that is young enough.",
+)  # fmt: skip
 CANCELLED = ProblemType(
     "cancelled", 409, "The query was cancelled",
     "Somebody deleted it, or its client went away, before it had an answer. Send it again.",
+)  # fmt: skip
+QUERY_UNKNOWN = ProblemType(
+    "query-unknown", 404, "No such query is known",
+    "The id never was one, its query is over, or an asynchronous one was kept long enough.",
+)  # fmt: skip
+CANCEL_UNSURE = ProblemType(
+    "cancel-unsure", 503, "It is not known whether the query was found",
+    "A replica did not answer in time; it may run the query. Send the DELETE again.",
+)  # fmt: skip
+TOO_MANY_QUEUED = ProblemType(
+    "too-many-queued", 503, "Too many asynchronous queries wait",
+    "MILLRACE_ASYNC_MAX_QUEUED are waiting to be run. Retry-After says when to try again.",
+)  # fmt: skip
+TOO_MANY_STREAMS = ProblemType(
+    "too-many-streams", 503, "Too many event streams are open",
+    "The replica has MILLRACE_ASYNC_MAX_STREAMS of them. Poll the query instead, or try again.",
+)  # fmt: skip
+IDEMPOTENCY_KEY_INVALID = ProblemType(
+    "idempotency-key-invalid", 400, "The Idempotency-Key cannot be used",
+    "A key is 1 to 255 printable ASCII characters; a UUID is a good one.",
+)  # fmt: skip
+IDEMPOTENCY_KEY_REUSED = ProblemType(
+    "idempotency-key-reused", 422, "The Idempotency-Key belongs to another request",
+    "The same key came before with another body. Send a new key for a new request.",
+)  # fmt: skip
+RESULT_TOO_LARGE = ProblemType(
+    "result-too-large", 422, "The answer is too large to be kept",
+    "It is above MILLRACE_ASYNC_RESULT_MAX_BYTES. Ask for fewer rows, or for the answer at once.",
+)  # fmt: skip
+GIVEN_UP = ProblemType(
+    "query-given-up", 500, "The query was given up",
+    "Each replica that began to run it died, MILLRACE_ASYNC_MAX_ATTEMPTS times. Ask for less.",
 )  # fmt: skip
 SQL_SYNTAX = ProblemType(
     "sql-syntax", 400, "The SQL cannot be read",
@@ -127,7 +163,16 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DATABASE_BUSY,
     QUEUE_UNAVAILABLE,
     TIMED_OUT,
+    NOTHING_CACHED,
     CANCELLED,
+    QUERY_UNKNOWN,
+    CANCEL_UNSURE,
+    TOO_MANY_QUEUED,
+    TOO_MANY_STREAMS,
+    IDEMPOTENCY_KEY_INVALID,
+    IDEMPOTENCY_KEY_REUSED,
+    RESULT_TOO_LARGE,
+    GIVEN_UP,
     SQL_SYNTAX,
     SQL_INVALID,
     STATEMENT_NOT_ALLOWED,

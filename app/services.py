@@ -7,8 +7,11 @@ from typing import cast
 import redis
 from flask import current_app
 
-from app.hashes.settings import HashSettings
+from app.cache.wiring import Cache
+from app.hashes.wiring import Hashing
 from app.metrics import AppMetrics
+from app.queries.asynchronous.events import EventStreams
+from app.queries.asynchronous.service import AsyncQueries
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
@@ -16,8 +19,7 @@ from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
 from db.database import Database
-from hashing.derivation import Derivation
-from hashing.digester import Digester
+from db.notices import Notices
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import LaneStatus
@@ -45,11 +47,13 @@ class Services:
     workers: Workers
     queries: QueryService
     running: RunningQueries
+    notices: Notices
+    asynchronous: AsyncQueries
+    event_streams: EventStreams
     self_check: SelfCheck
     query_settings: QuerySettings
-    hash_settings: HashSettings
-    digester: Digester
-    derivation: Derivation
+    hashing: Hashing
+    cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from gunicorn.workers import base  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from app.main import close
+from app.main import begin_drain, close
 from app.problem_types import BAD_REQUEST, INTERNAL_ERROR
 from app.problems import MEDIA_TYPE
 from app.request_id import HEADER
 from app.services import EXTENSION, Services
+from app.trailers import offering_trailers
 
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024 * 1024
@@ -30,6 +31,7 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
 
     alive: bool
     services: Services
+    wsgi: Any
     draining_since: float | None = None
 
     def load_wsgi(self) -> None:
@@ -37,12 +39,14 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         super().load_wsgi()
         self.services = self.wsgi.extensions[EXTENSION]
         self.services.readiness.watch_drain(lambda: self.draining_since is not None)
+        self.wsgi = offering_trailers(self.wsgi)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         """Begin to drain (SIGTERM)."""
         if self.draining_since is None:
             self.draining_since = time.monotonic()
-            self.method_queue.defer(lambda: None)  # wakes the loop, which then looks again
+            # wakes the loop, which then looks again
+            self.method_queue.defer(begin_drain, self.services)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve events for at most `timeout` seconds; stop accepting once the drain is over."""

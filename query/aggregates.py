@@ -48,8 +48,10 @@ class Checks:
 
     def column(self, expression: exp.Expr, fact: TypeFact) -> exp.Column:
         """Have fragments compute `expression`, of type `fact`; return the merge's reference."""
-        self.columns.append((expression, fact))
-        return exp.column(f"c{self._first + len(self.columns) - 1}", table="p")
+        if (expression, fact) not in self.columns:
+            self.columns.append((expression, fact))
+        place = self._first + self.columns.index((expression, fact))
+        return exp.column(f"c{place}", table="p")
 
 
 class Aggregate(ABC):

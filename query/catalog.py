@@ -55,15 +55,19 @@ class Catalog:
     `shadowing` holds the names among those that the query calls which are functions of the
     exposed schema: such a call may not be the built-in function that planning knows to be safe.
     `immutable` holds those under which PostgreSQL has only functions that are immutable, safe to
-    run in parallel, and neither aggregates nor set-returning.
+    run in parallel, and neither aggregates nor set-returning.  `renamed` are names under which
+    the query gives something else than a table's own column.
     """
 
     tables: Mapping[TableName, Table]
     shadowing: frozenset[str] = field(default_factory=frozenset)
     immutable: frozenset[str] = field(default_factory=frozenset)
+    renamed: frozenset[str] = field(default_factory=frozenset)
 
     def types_of(self, column: str) -> frozenset[int]:
-        """Return the types that a column of this name has in any table of the query."""
+        """Return the types that a column of this name may have; none: they are not known."""
+        if column in self.renamed:
+            return frozenset()
         return frozenset(
             table.columns[column] for table in self.tables.values() if column in table.columns
         )
@@ -71,7 +75,11 @@ class Catalog:
     def is_ambiguous(self, column: str) -> bool:
         """Tell whether equal values in a column of this name may look different, or may be any."""
         owners = [table for table in self.tables.values() if column in table.columns]
-        return not owners or any(column in table.ambiguous for table in owners)
+        return (
+            not owners
+            or column in self.renamed
+            or any(column in table.ambiguous for table in owners)
+        )
 
     def fingerprint(self) -> Hashable:
         """Return what a split depends on: all but sizes, of which only the order counts."""

@@ -7,6 +7,10 @@ from sqlglot import exp
 
 from query.dialect import FaithfulPostgres
 
+# Our own calls that a function of the exposed schema could take over, though it comes last in the
+# search path: these take any type, and one that takes just the given type fits better.
+TAKES_ANY = frozenset({"concat", "count", "unnest"})
+
 
 def formula(text: str, **parts: exp.Expr) -> exp.Expr:
     """Return the expression `text`, with `parts` in parentheses for the columns of their names."""

@@ -87,11 +87,12 @@ class GroupedSplit:
             has_sets=self._grouping.has_sets,
         )
         sorting = [expression for _, expression in self._order]
+        deciding = [*sorting, *([self._having] if self._having is not None else [])]
         ambiguous = doubts.conditions()
-        if not self._window.is_open and any(doubts.concern(node) for node in sorting):
-            # a group that is left out may belong among those that are shown
+        if any(doubts.concern(node) for node in deciding):
+            # a group in doubt may not be among those shown, or keep another one from it
             ambiguous = [anywhere(condition) for condition in ambiguous]
-        if not self._window.is_open and self._groups and not self._order_is_total():
+        if self._window.cuts_ties and self._groups and not self._order_is_total():
             ambiguous.append(tied([doubts.filled(expression) for expression in sorting]))
         outputs = [doubts.filled(output) for output in self._outputs]
         if self._is_distinct:
@@ -179,7 +180,12 @@ def has_aggregates(node: exp.Expr) -> bool:
 
 def is_grouped(tree: exp.Select) -> bool:
     """Tell whether the rows of the query are groups."""
-    if tree.args.get("group") or tree.args.get("distinct") or tree.args.get("having"):
+    distinct = tree.args.get("distinct")
+    if (
+        tree.args.get("group")
+        or tree.args.get("having")
+        or (distinct and not distinct.args.get("on"))
+    ):
         return True
     parts = [*tree.expressions]
     if tree.args.get("order"):

@@ -7,7 +7,7 @@ Source: PostgreSQL, "Lexical Structure", with standard_conforming_strings on.
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from query.errors import StatementRefused, SyntaxRefused
 
@@ -43,8 +43,7 @@ _LONG_RUN = re.compile(r"[-~!@#^&|`?+*/%<>=]{257}")
 _NOT_BLANK = re.compile(r"[^\n\r]")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token and its offset in characters, from 0.
 
     The text of a word is in lower case, that of a name in its quotes is what it means; of a

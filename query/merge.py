@@ -41,6 +41,15 @@ def tied(keys: Sequence[exp.Expr]) -> exp.Expr:
     return exp.GT(this=window, expression=exp.Literal.number(1))
 
 
+def first_rows(count: int, *, with_ties: bool) -> exp.Fetch | exp.Limit:
+    """Return the clause for `count` rows, and with ties for all that equal the last of them."""
+    if not with_ties:
+        return exp.Limit(expression=exp.Literal.number(count))
+    options = exp.LimitOptions(percent=False, rows=True, with_ties=True)
+    number = exp.Literal.number(count)
+    return exp.Fetch(direction="FIRST", count=number, limit_options=options)
+
+
 def merge_query(
     *,
     outputs: Sequence[exp.Expr],
@@ -53,11 +62,13 @@ def merge_query(
     window: Window,
     ambiguous: Sequence[exp.Expr],
     distinct: bool = False,
+    distinct_on: Sequence[exp.Expr] = (),
 ) -> Merge:
     """Write the merge over partials with columns of `types`.
 
     Output `i` is `outputs[i]` named `names[i]`; expressions refer to the partials' columns by
-    `column()`.  Of `distinct` rows one each is kept, if none of them is ambiguous.
+    `column()`.  Of `distinct` rows one each is kept, if none of them is ambiguous, and
+    the first one of those that are equal in `distinct_on`.
     """
     items = [
         exp.alias_(output.copy(), name, quoted=True)
@@ -67,8 +78,9 @@ def merge_query(
     if verdict is not None:
         items.append(exp.alias_(verdict, "ambiguous", quoted=True))
     select = exp.Select(expressions=items)
-    if distinct:
-        select.set("distinct", exp.Distinct())
+    if distinct or distinct_on:
+        on = exp.Tuple(expressions=[key.copy() for key in distinct_on]) if distinct_on else None
+        select.set("distinct", exp.Distinct(on=on))
     select.set("from_", exp.From(this=exp.to_table("p")))
     if group_by is not None:
         select.set("group", group_by)
@@ -77,7 +89,7 @@ def merge_query(
     if order:
         select.set("order", exp.Order(expressions=list(order)))
     if window.count is not None:
-        select.set("limit", exp.Limit(expression=exp.Literal.number(window.count)))
+        select.set("limit", first_rows(window.count, with_ties=window.with_ties))
     if window.offset:
         select.set("offset", exp.Offset(expression=exp.Literal.number(window.offset)))
     bound = bind(select, parameter_types)

@@ -12,17 +12,20 @@ from query.branches import unwrapped
 from query.catalog import Catalog
 from query.dialect import render
 from query.statement import identifier
-from query.types import FLOATS, INTERVAL, TEMPORAL
+from query.types import BPCHAR, FLOATS, INTERVAL, NUMERIC, TEMPORAL
 
 # Over values that have one representation each, these yield such values.
 ONE_REPRESENTATION_NODES = (
     exp.Identifier, exp.Paren, exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Case, exp.If, exp.Coalesce,
-    exp.Nullif, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.And, exp.Or, exp.Not,
-    exp.Null, exp.Boolean, exp.Extract, exp.Var, exp.Substring, exp.DPipe, exp.DataType,
+    exp.Nullif, exp.Greatest, exp.Least, exp.Trim, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT,
+    exp.LTE, exp.Is, exp.And, exp.Or, exp.Not, exp.Null, exp.Boolean, exp.Extract, exp.Var,
+    exp.Substring, exp.DPipe, exp.DataType,
 )  # fmt: skip
+# They take one of several values, so 0 and 0.00 may come from two columns of one scale each.
+MIXING_NODES = (exp.Case, exp.Coalesce, exp.Greatest, exp.Least)
 ONE_REPRESENTATION_CALLS = frozenset({
-    "btrim", "char_length", "date_trunc", "left", "length", "lower", "ltrim", "md5", "right",
-    "rtrim", "split_part", "substr", "to_char", "upper",
+    "btrim", "char_length", "date_trunc", "left", "length", "lower", "ltrim", "md5", "reverse",
+    "right", "rtrim", "split_part", "substr", "to_char", "upper",
 })  # fmt: skip
 ONE_REPRESENTATION_TARGETS = frozenset({"BIGINT", "BOOLEAN", "DATE", "INT", "SMALLINT", "TEXT"})
 
@@ -102,12 +105,30 @@ def _meant(key: exp.Expr, select: exp.Expr) -> exp.Expr:
     return key.unalias()
 
 
+def renamed_in(tree: exp.Expr) -> frozenset[str]:
+    """Return the names that `tree` gives, inside, to something else than columns of that name."""
+    names = {"key", "value"}  # as functions like json_each call their columns
+    for alias in tree.find_all(exp.Alias):
+        name, column = identifier(alias.args["alias"]), alias.this
+        is_same = isinstance(column, exp.Column) and identifier(column.this) == name
+        if not is_same and alias.parent_select is not tree:
+            names.add(name)
+    for table_alias in tree.find_all(exp.TableAlias):
+        names.update(identifier(column) for column in table_alias.args.get("columns") or [])
+        if table_alias.this is not None:
+            names.add(identifier(table_alias.this))  # of a function: its column's name as well
+    return frozenset(names)
+
+
 def _has_one_representation(expression: exp.Expr, catalog: Catalog) -> bool:
+    mixes = expression.find(*MIXING_NODES) is not None
     for node in expression.walk():
         if isinstance(node, exp.Column):
             if not isinstance(node.this, exp.Identifier) or catalog.is_ambiguous(
                 identifier(node.this)
             ):
+                return False
+            if mixes and catalog.types_of(identifier(node.this)) & {NUMERIC, BPCHAR}:
                 return False
             # a difference of times is an interval
             if isinstance(node.parent, exp.Add | exp.Sub) and catalog.types_of(

@@ -26,15 +26,24 @@ class SortKey:
 
 @dataclass(frozen=True)
 class Window:
-    """LIMIT and OFFSET as numbers of rows; `count` None: no limit."""
+    """LIMIT and OFFSET as numbers of rows; `count` None: no limit.
+
+    `with_ties` tells that rows equal to the last one in the sort keys are wanted as well.
+    """
 
     count: int | None
     offset: int
+    with_ties: bool = False
 
     @property
     def is_open(self) -> bool:
         """Tell whether all rows are wanted."""
         return self.count is None and self.offset == 0
+
+    @property
+    def cuts_ties(self) -> bool:
+        """Tell whether one of two rows that tie may be wanted, and the other not."""
+        return self.offset > 0 or (self.count is not None and not self.with_ties)
 
     @property
     def reach(self) -> int | None:
@@ -71,14 +80,17 @@ def window_of(tree: exp.Select) -> Window:
     """Read LIMIT, FETCH and OFFSET.  Raises CannotSplit unless they are plain numbers."""
     limit, offset = tree.args.get("limit"), tree.args.get("offset")
     count: int | None = None
+    with_ties = False
     if isinstance(limit, exp.Fetch):
         options = limit.args.get("limit_options")
-        if options is not None and (options.args.get("with_ties") or options.args.get("percent")):
-            raise CannotSplit("FETCH … WITH TIES is not split")
+        if options is not None and options.args.get("percent"):
+            raise CannotSplit("FETCH … PERCENT is not split")
+        with_ties = options is not None and bool(options.args.get("with_ties"))
         count = _number(limit.args.get("count") or exp.Literal.number(1))
     elif limit is not None and not isinstance(limit.expression, exp.Null):
         count = _number(limit.expression)
-    return Window(count, _number(offset.expression) if offset is not None else 0)
+    skipped = _number(offset.expression) if offset is not None else 0
+    return Window(count, skipped, with_ties)
 
 
 def _number(node: exp.Expr) -> int:

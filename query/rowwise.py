@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from query.aggregates import CannotSplit
-from query.merge import Merge, column, merge_query, tied
+from query.canonical import canonical
+from query.merge import Merge, column, first_rows, merge_query, tied
 from query.outputs import sort_keys, window_of
 from query.scope import Scope
 from query.statement import identifier
@@ -29,7 +30,18 @@ class RowSplit:
         self._order = sort_keys(tree, names)
         if not self._window.is_open and not self._order:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
+        self._distinct_on = self._distinct_keys()
         self._extra = [key.expression for key in self._order if key.expression is not None]
+
+    def _distinct_keys(self) -> int:
+        """Return how many keys ORDER BY shares with DISTINCT ON, which are its first ones."""
+        distinct = self._tree.args.get("distinct")
+        if distinct is None:
+            return 0
+        keys = {canonical(key.unnest()) for key in distinct.args["on"].expressions}
+        if keys != {canonical(key.ordered.this.unnest()) for key in self._order[: len(keys)]}:
+            raise CannotSplit("DISTINCT ON without an ORDER BY of the same keys may pick any rows")
+        return len(keys)
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, unsorted; no restriction yet."""
@@ -57,18 +69,23 @@ class RowSplit:
             raise CannotSplit("ORDER BY names an output that is not there")
         ambiguous = []
         reach = self._window.reach
-        if not self._window.is_open and not self._is_total(places, types):
+        total = self._is_total(places, types)
+        if self._distinct_on and not total:
+            raise CannotSplit("DISTINCT ON may pick any of the rows that tie in ORDER BY")
+        if self._window.cuts_ties and not total:
             ambiguous.append(tied([column(place) for place in dict.fromkeys(places)]))
-        if reach is not None:
+        if self._distinct_on:
+            # its keys must be those of ORDER BY, and PostgreSQL looks at their text
+            fragment.set("order", self._tree.args["order"].copy())
+        elif reach is not None:
             positions = [
                 key.over(exp.Literal.number(place + 1))
                 for key, place in zip(self._order, places, strict=True)
             ]
-            fragment.set("order", exp.Order(expressions=positions))
             # rows equal to the last one must come along, so that the merge can see the tie
-            ties = exp.LimitOptions(percent=False, rows=True, with_ties=bool(ambiguous))
-            count = exp.Literal.number(reach)
-            fragment.set("limit", exp.Fetch(direction="FIRST", count=count, limit_options=ties))
+            ties = bool(ambiguous) or self._window.with_ties
+            fragment.set("order", exp.Order(expressions=positions))
+            fragment.set("limit", first_rows(reach, with_ties=ties))
         merge = merge_query(
             outputs=[column(number) for number in range(width)],
             names=self._names,
@@ -78,6 +95,7 @@ class RowSplit:
             having=None,
             order=[key.over(column(place)) for key, place in zip(self._order, places, strict=True)],
             window=self._window,
+            distinct_on=[column(place) for place in places[: self._distinct_on]],
             ambiguous=ambiguous,
         )
         return fragment, merge

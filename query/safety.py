@@ -7,13 +7,14 @@ result may differ between two runs over the same rows.  What is not known to be 
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sqlglot import exp
 
 from query.aggregate_call import AGGREGATES, BITS, LOGIC, is_aggregate
 from query.catalog import Catalog
 from query.dialect import render
-from query.nested import nested_reasons
+from query.nested import nested_reasons, renamed_in
 from query.statement import identifier
 from query.types import TEMPORAL
 
@@ -32,7 +33,7 @@ SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Substring, exp.StrPosition, exp.Trim, exp.Filter, exp.Union, exp.Values, exp.Lateral,
     exp.Unnest, exp.AtTimeZone, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath,
     exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript, exp.ArrayContainsAll,
-    exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket,
+    exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket, exp.All,
     exp.WithinGroup, exp.Rollup, exp.Cube, exp.GroupingSets, *AGGREGATES,
 })  # fmt: skip
 
@@ -79,7 +80,7 @@ def unsafe_reason(tree: exp.Expr, catalog: Catalog) -> str | None:
     """Return why `tree` must run whole, or None when all parts of it are safe in fragments."""
     if catalog.shadowing:
         return f"a function of your own is called {min(catalog.shadowing)}, as a built-in one is"
-    for reason in _reasons(tree, catalog):
+    for reason in _reasons(tree, replace(catalog, renamed=renamed_in(tree))):
         return reason
     return None
 
@@ -141,7 +142,9 @@ def _cast(node: exp.Cast, catalog: Catalog) -> Iterable[str]:
     if not target.startswith(TEMPORAL_TYPES):
         return []
     operand = node.this.unnest()
-    if isinstance(operand, exp.Literal | exp.Cast | exp.Null | exp.Extract | exp.Interval):
+    # texts of literals are looked at where they stand, and those of parameters with each request
+    known = exp.Literal | exp.Parameter | exp.Cast | exp.Null | exp.Extract | exp.Interval
+    if isinstance(operand, known):
         return []
     if isinstance(operand, exp.Add | exp.Sub):
         return []  # no arithmetic yields a text

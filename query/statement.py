@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,6 +28,9 @@ MOST_SUBSCRIPTS_READ = 16
 # Writing and copying trees recurses, several calls a level; Python allows 1,000 calls in all.
 DEEPEST_READ = 100
 
+# A tree takes up to 1 kB for each character of the text: this bounds what is kept to 200 MB.
+MOST_KEPT = 200_000
+LONGEST_KEPT = 20_000
 # its errors, and what its code meets where it did not expect a text
 UNREADABLE = (
     SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError,
@@ -70,7 +73,7 @@ class Statement:
 
 
 class Parser:
-    """Parses and vets statements; the newest `cache_size` texts are kept parsed.
+    """Parses and vets statements; the newest `cache_size` texts, if not long, are kept parsed.
 
     Statements longer than `max_length` characters, or nested deeper than `max_depth` levels of
     brackets and CASE, are refused before any work is spent on them.  `schema` is the exposed one.
@@ -102,8 +105,9 @@ class Parser:
         refuse_nesting(lexed.tokens, self._max_depth)
         refuse_forbidden(lexed.tokens)
         statement = self._read(sql, lexed)
-        self._cache[sql] = statement
-        while len(self._cache) > self._cache_size:
+        if len(sql) <= LONGEST_KEPT:
+            self._cache[sql] = statement
+        while len(self._cache) > self._cache_size or _length(self._cache) > MOST_KEPT:
             with suppress(KeyError):
                 self._cache.popitem(last=False)
         return statement
@@ -135,6 +139,10 @@ class Parser:
         return Statement(
             sql, tree, tables, called, count, leaves_schema=not schemas <= self._schemas
         )
+
+
+def _length(texts: Iterable[str]) -> int:
+    return sum(map(len, list(texts)))  # a list first: other threads keep and drop meanwhile
 
 
 def _read_tree(lexed: Lexed) -> exp.Expr | str:

@@ -94,6 +94,7 @@ INPUTS: tuple[Hostile, ...] = (
     _refused("nextval", "SELECT nextval('s')"),
     _refused("txid_current", "SELECT txid_current()"),
     _refused("pg_reload_conf", "SELECT pg_reload_conf()"),
+    Hostile("a function of the exposed schema that writes", "SELECT writes()", (NOT_PERMITTED, INVALID)),
     # what is not theirs to know
     _refused("pg_authid", "SELECT rolpassword FROM pg_authid"),
     _refused("pg_stat_activity", 'SELECT query FROM "pg_catalog"."pg_stat_activity"'),

@@ -32,6 +32,12 @@ class Cache:
     background: Background
     metrics: CacheMetrics
     settings: CacheSettings
+    client: redis.Redis
+
+    def close(self) -> None:
+        """End what runs in the background, and the connections to Redis."""
+        self.background.stop()
+        self.client.close()
 
 
 def build_cache(
@@ -72,4 +78,4 @@ def build_cache(
         answers, stores, facts, keeping, ageing, settings, metrics,
         timeout_s=query_settings.query_timeout_s,
     )  # fmt: skip
-    return Cache(answers, stores, facts, background, metrics, settings)
+    return Cache(answers, stores, facts, background, metrics, settings, client)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from app.queries.transaction import ReadTransaction
 from query.catalog import Catalog, Table
+from query.expressions import TAKES_ANY
 from query.fragment import ColumnType
 from query.merge import array_literal
 from query.statement import Statement
@@ -103,7 +104,7 @@ class CatalogReader:
                 ambiguous=frozenset(_ambiguous(attributes)),
                 definition=definition,
             )
-        called = array_literal(sorted(statement.called))
+        called = array_literal(sorted(statement.called | TAKES_ANY))
         functions = transaction.rows(FUNCTIONS, [self._schema, called])
         shadowing = frozenset(name for name, own, _ in functions if name and own == "t")
         immutable = frozenset(name for name, _, harmless in functions if name and harmless == "t")

@@ -26,6 +26,7 @@ class CopyOut:
         self._sql = sql
         self._head_rows = head_rows
         self._left = max_rows + head_rows
+        self._parts: list[memoryview] = []
         self.truncated = False
 
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
@@ -41,16 +42,18 @@ class CopyOut:
             raise psycopg.errors.error_from_result(started)
         yield from self._pieces()
         if not self.truncated:
+            # before the last rows: a statement that fails early is better answered with its error
             for result in connection.wait(fetch_many(pgconn)):
                 if result.status != ExecStatus.COMMAND_OK:
                     raise psycopg.errors.error_from_result(result)
+        if self._parts:
+            yield self._take()
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
-        pgconn = self._connection.pgconn
-        get, head_rows = pgconn.get_copy_data, self._head_rows
+        pgconn, parts = self._connection.pgconn, self._parts
+        get = pgconn.get_copy_data
         poll = select.poll()
         poll.register(pgconn.socket, select.POLLIN)
-        parts: list[memoryview] = []
         size = 0
         while True:
             # one message is one row, also where its values hold line breaks
@@ -58,19 +61,25 @@ class CopyOut:
             if length > 0:
                 if len(parts) == self._left:
                     self.truncated = True
-                    break
+                    return
                 parts.append(data)
                 size += length
                 if size < CHUNK_BYTES:
                     continue
             elif length < 0:
-                break
-            elif poll.poll(LINGER_MS if parts else WAIT_MS) or not parts:
-                # waiting inside libpq would keep Python's lock, and all other threads
-                pgconn.consume_input()
-                continue
-            self._left -= len(parts)
-            yield b"".join(parts), len(parts) - head_rows
-            parts, size, head_rows = [], 0, 0
-        if parts:
-            yield b"".join(parts), len(parts) - head_rows
+                return
+            else:
+                some = len(parts) > self._head_rows
+                if poll.poll(LINGER_MS if some else WAIT_MS) or not some:
+                    # waiting inside libpq would keep Python's lock, and all other threads
+                    pgconn.consume_input()
+                    continue
+            yield self._take()
+            size = 0
+
+    def _take(self) -> tuple[bytes, int]:
+        piece = b"".join(self._parts), len(self._parts) - self._head_rows
+        self._left -= len(self._parts)
+        self._head_rows = 0
+        self._parts.clear()
+        return piece

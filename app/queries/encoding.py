@@ -82,6 +82,24 @@ def encoder_for(oid: int, *, numbers_as_strings: bool) -> Encoder:
     return ENCODERS.get(oid, STRING)
 
 
+def row_encoder(
+    columns: Sequence[ColumnType], *, numbers_as_strings: bool
+) -> Callable[[Sequence[str | None]], str]:
+    """Return how a row becomes a JSON array."""
+    encoders = [
+        encoder_for(column.oid, numbers_as_strings=numbers_as_strings) for column in columns
+    ]
+
+    def encode_row(row: Sequence[str | None]) -> str:
+        values = [
+            "null" if value is None else encode(value)
+            for encode, value in zip(encoders, row, strict=True)
+        ]
+        return f"[{','.join(values)}]"
+
+    return encode_row
+
+
 def encode_rows(
     columns: Sequence[ColumnType],
     rows: Iterable[Sequence[str | None]],
@@ -89,21 +107,8 @@ def encode_rows(
     numbers_as_strings: bool = False,
 ) -> str:
     """Return the rows as a JSON array of arrays."""
-    encoders = [
-        encoder_for(column.oid, numbers_as_strings=numbers_as_strings) for column in columns
-    ]
-    encoded = [
-        "["
-        + ",".join(
-            [
-                "null" if value is None else encode(value)
-                for encode, value in zip(encoders, row, strict=True)
-            ]
-        )
-        + "]"
-        for row in rows
-    ]
-    return "[" + ",".join(encoded) + "]"
+    encode_row = row_encoder(columns, numbers_as_strings=numbers_as_strings)
+    return f"[{','.join(map(encode_row, rows))}]"
 
 
 ARRAY_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{},])|([^{},"]+)')

@@ -36,6 +36,13 @@ class QueryMetrics:
             ("cause",),
             registry=registry,
         )
+        self._async = Counter(
+            "millrace_app_async_queries",
+            "Asynchronous queries, counted by this replica: accepted (queued), done, failed, "
+            "cancelled, and given_back for another attempt.",
+            ("state",),
+            registry=registry,
+        )
         self._stages = Histogram(
             "millrace_app_query_stage_seconds",
             "Time of the stages of a query.",
@@ -53,6 +60,10 @@ class QueryMetrics:
     def cancelled(self, cause: Cause) -> None:
         """Count a query that somebody ended."""
         self._cancelled.labels(cause.replace(" ", "_")).inc()
+
+    def async_ended(self, state: str) -> None:
+        """Count an asynchronous query that came into a state."""
+        self._async.labels(state).inc()
 
     def left_split(self) -> None:
         """Count a query that had to leave the partitioned way."""

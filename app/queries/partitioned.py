@@ -68,6 +68,7 @@ class PartitionedRun:
         except GatherTimeout as error:
             raise DeadlinePassed from error
         except QueueError as error:
+            self._transaction.remaining_ms()  # one that was stopped goes no other way
             raise RunWhole(f"workers could not finish it: {error}") from error
         wanted = [(fact.oid, fact.typmod) for fact in plan.partial_types]
         for partial in gathered:

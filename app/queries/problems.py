@@ -5,12 +5,14 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from typing import Any
 
+from app.cache.errors import NothingCached
 from app.problem_types import (
     CANCELLED,
     DATABASE_CONFLICT,
     DATABASE_FAILED,
     DATABASE_UNAVAILABLE,
     NOT_SPLITTABLE,
+    NOTHING_CACHED,
     QUERY_TOO_COSTLY,
     SQL_FAILED,
     SQL_INVALID,
@@ -60,6 +62,7 @@ BY_CLASS: dict[type[QueryError], ProblemType] = {
     Cancelled: CANCELLED,
     DeadlinePassed: TIMED_OUT,
     NotSplittable: NOT_SPLITTABLE,
+    NothingCached: NOTHING_CACHED,
     QueryTooCostly: QUERY_TOO_COSTLY,
     ParametersRefused: VALIDATION_FAILED,
     StatementRefused: STATEMENT_NOT_ALLOWED,

@@ -245,7 +245,7 @@ class QueryService:
             columns, tuple(fact.name for fact in facts), "direct", reason, 0,
             transaction.snapshot, Timings(), query.max_rows,
             transaction.stream(statement.sql, query.params), ended,
-            None if query.params or not columns else statement.sql.rstrip("; \t\r\n"), copier,
+            _copyable(statement.sql) if columns and not query.params else None, copier,
         )  # fmt: skip
 
     def _type_names(self, transaction: ReadTransaction, result: Result) -> tuple[str, ...]:
@@ -254,6 +254,12 @@ class QueryService:
         with translated():
             facts = self._catalog.type_facts(transaction, result.columns)
         return tuple(fact.name for fact in facts)
+
+
+def _copyable(sql: str) -> str | None:
+    """Return `sql` as it may stand in COPY (…), without its semicolon."""
+    text = sql.rstrip("; \t\r\n")
+    return None if ";" in text else text  # before a comment, or in a string
 
 
 class _ending_told:  # noqa: N801 - reads as a statement

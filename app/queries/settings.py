@@ -32,7 +32,7 @@ class QuerySettings(BaseSettings):
         default=100_000, ge=1, description="Longest statement, in characters."
     )
     max_sql_depth: int = Field(
-        default=60, ge=1, le=200, description="Deepest nesting of parentheses in a statement."
+        default=60, ge=1, le=200, description="Deepest nesting of brackets and CASE."
     )
     plan_cache_size: int = Field(
         default=512, ge=1, description="Statements that a process keeps parsed."
@@ -71,3 +71,37 @@ class QuerySettings(BaseSettings):
     self_check_timeout_s: float = Field(
         default=60.0, gt=0, description="Time that such a computation may take."
     )
+    async_threads: int = Field(
+        default=2, ge=1, description="Asynchronous queries that a process runs at once."
+    )
+    async_timeout_s: float = Field(
+        default=600.0, gt=0, le=86400,
+        description="Default and ceiling of the `timeout_s` of an asynchronous query; it counts "
+        "from when the query begins to run.",
+    )  # fmt: skip
+    async_max_queued: int = Field(
+        default=1000, ge=1, description="Most asynchronous queries that wait, in all replicas."
+    )
+    async_max_attempts: int = Field(
+        default=3, ge=1, description="How often an asynchronous query is begun at most."
+    )
+    async_lease_s: float = Field(
+        default=10.0, ge=0.4,
+        description="After so long without a sign of life from the replica that runs it, another "
+        "one runs an asynchronous query again.",
+    )  # fmt: skip
+    async_result_ttl_s: float = Field(
+        default=3600.0, gt=0, description="How long a finished asynchronous query is kept."
+    )
+    async_result_max_bytes: int = Field(
+        default=32 * 1024 * 1024, ge=1024,
+        description="Largest answer of an asynchronous query that is kept, compressed.",
+    )  # fmt: skip
+    async_max_streams: int = Field(
+        default=4, ge=0,
+        description="Event streams that a process has open at once; each takes a thread.",
+    )  # fmt: skip
+
+    def for_async(self) -> "QuerySettings":
+        """Return the settings with the ceilings of asynchronous queries."""
+        return self.model_copy(update={"query_timeout_s": self.async_timeout_s})

@@ -36,7 +36,7 @@ PROBLEMS = (ALGORITHM_OUT_OF_SERVICE,)
 )
 def hash_value(body: HashRequest) -> Response:
     """Hash one value."""
-    return json_response(f"{{{hash_answer(body, services().digester)}}}".encode())
+    return json_response(f"{{{hash_answer(body, services().hashing.digester)}}}".encode())
 
 
 @endpoints.endpoint(
@@ -56,7 +56,7 @@ def verify_digest(body: VerifyRequest) -> VerifyResponse:
 
     The time that this takes does not tell where the two differ.
     """
-    digester = services().digester
+    digester = services().hashing.digester
     options = body.options()
     valid = digester.verify(body.algorithm, body.input_bytes(), body.expected_bytes(), options)
     kind = construction(digester.algorithm(body.algorithm), options)
@@ -77,7 +77,7 @@ def derive_key(body: DeriveRequest) -> DeriveResponse:
     The work of PBKDF2 is bounded: iterations times blocks of output, by
     `MILLRACE_HASH_MAX_PBKDF2_ROUNDS`.
     """
-    derivation = services().derivation
+    derivation = services().hashing.derivation
     key, salt, info = body.material()
     if body.function == "hkdf":
         body.refuse_iterations()
@@ -92,7 +92,7 @@ def derive_key(body: DeriveRequest) -> DeriveResponse:
 @endpoints.endpoint("GET", "/v1/hash/algorithms", response=AlgorithmsResponse)
 def list_algorithms() -> AlgorithmsResponse:
     """List the algorithms."""
-    failures = services().digester.failures
+    failures = services().hashing.digester.failures
     return AlgorithmsResponse(
         algorithms=[
             AlgorithmDocument(

@@ -61,11 +61,11 @@ def hash_batch() -> Response:
             f"Send one of these as Content-Type: {', '.join(_BATCH_TYPES)}.",
             headers={"Accept-Post": ", ".join(_BATCH_TYPES)},
         )
-    settings = services().hash_settings
+    settings = services().hashing.settings
     form = ARRAY if request.mimetype == ARRAY.media_type else NDJSON
     cut = items.elements if form is ARRAY else items.lines
     batch = Batch(
-        services().digester,
+        services().hashing.digester,
         form,
         settings.hash_batch_max_items,
         settings.hash_batch_item_max_bytes,
@@ -105,8 +105,8 @@ def hash_stream() -> Response:
         for name, digest in digest_fields.read(field, request.headers.get(field, "")).items()
     ]
     needed = [digest_fields.ALGORITHMS[name] for _, name, _ in announced]
-    several = services().digester.several(list(dict.fromkeys([*names, *needed])))
-    limit = services().hash_settings.hash_stream_max_bytes
+    several = services().hashing.digester.several(list(dict.fromkeys([*names, *needed])))
+    limit = services().hashing.settings.hash_stream_max_bytes
     for piece in pieces(limit, "MILLRACE_HASH_STREAM_MAX_BYTES"):
         several.update(piece)
     digests = several.digests()

@@ -4,20 +4,27 @@ import json
 
 from flask import Response, g, request
 
-from app.bodies import json_response
+from app.async_reply import promise
 from app.endpoints import Endpoints
+from app.formats.choice import JSON
+from app.formats.responses import asked, json_answer, streamed_answer
+from app.models_async import AsyncQueryDocument
 from app.models_query import (
     FragmentDocument,
     QueryAnswer,
     QueryExplanation,
     QueryRequest,
 )
+from app.preferences import preferences
 from app.problem_types import (
     CANCELLED,
     DATABASE_BUSY,
     DATABASE_CONFLICT,
     DATABASE_FAILED,
     DATABASE_UNAVAILABLE,
+    IDEMPOTENCY_KEY_INVALID,
+    IDEMPOTENCY_KEY_REUSED,
+    NOT_ACCEPTABLE,
     NOT_SPLITTABLE,
     QUERY_TOO_COSTLY,
     SQL_FAILED,
@@ -26,11 +33,11 @@ from app.problem_types import (
     SQL_SYNTAX,
     STATEMENT_NOT_ALLOWED,
     TIMED_OUT,
+    TOO_MANY_QUEUED,
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem
-from app.queries.encoding import encode_rows
-from app.queries.request import Answer, QueryInput
+from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
 from app.services import services
 from app.waiting_client import client_socket, patience_s
@@ -45,21 +52,35 @@ EXAMPLE = {"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY gr
 
 
 @endpoints.endpoint(
-    "POST", "/v1/query", request=QueryRequest, response=QueryAnswer, problems=PROBLEMS,
-    example=EXAMPLE,
+    "POST", "/v1/query", request=QueryRequest, response=QueryAnswer,
+    also={202: AsyncQueryDocument}, example=EXAMPLE,
+    problems=(
+        *PROBLEMS, NOT_ACCEPTABLE, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_REUSED, TOO_MANY_QUEUED,
+    ),
 )  # fmt: skip
 def run_query(body: QueryRequest) -> Response:
     """Run a query.
 
     The answer is exactly PostgreSQL's, at one snapshot, whether the query ran whole or in parts.
+    Accept, or ?format=, chooses JSON, NDJSON, CSV or Arrow; all but JSON are streamed.
+
+    With `Prefer: respond-async` it is promised for later: 202, and `Location` says where it will
+    be. With `respond-async, wait=5` it is awaited for 5 seconds first. With an `Idempotency-Key`
+    the same request, sent again, is the same query.
     """
-    as_strings = _numbers_as_strings()
-    query = query_input(body, services().query_settings)
+    form = asked()
+    preferred = preferences(request.headers.getlist("Prefer"))
+    if preferred.respond_async:
+        query = query_input(body, services().query_settings.for_async())
+        return promise(services().asynchronous, query, preferred, form)
+    query = query_input(body, services().query_settings, streamed=form.format is not JSON)
+    if form.format is not JSON:
+        return streamed_answer(services().queries, services().running, query, form)
     with services().running.track(
         g.request_id, patience_s(query.timeout_s), client_socket()
     ) as control:
         answer = services().queries.run(query, control)
-    return json_response(encode_answer(answer, as_strings))
+    return json_answer(answer, form)
 
 
 @endpoints.endpoint(
@@ -97,16 +118,26 @@ def explain_query(body: QueryRequest) -> QueryExplanation:
     )
 
 
-def query_input(body: QueryRequest, settings: QuerySettings) -> QueryInput:
-    """Hold the request to the ceilings.  Raises Problem, naming each field above its own."""
-    timeout_s = settings.query_timeout_s if body.timeout_s is None else body.timeout_s
-    max_rows = settings.max_rows if body.max_rows is None else body.max_rows
+def query_input(
+    body: QueryRequest, settings: QuerySettings, *, streamed: bool = False
+) -> QueryInput:
+    """Hold the request to the ceilings.  Raises Problem, naming each field above its own.
+
+    Answers in a `streamed` format may take longer, and have more rows.
+    """
+    longest_s, time_variable = settings.query_timeout_s, "MILLRACE_QUERY_TIMEOUT_S"
+    most_rows, rows_variable = settings.max_rows, "MILLRACE_MAX_ROWS"
+    if streamed:
+        longest_s, time_variable = settings.export_timeout_s, "MILLRACE_EXPORT_TIMEOUT_S"
+        most_rows, rows_variable = settings.max_export_rows, "MILLRACE_MAX_EXPORT_ROWS"
+    timeout_s = longest_s if body.timeout_s is None else body.timeout_s
+    max_rows = most_rows if body.max_rows is None else body.max_rows
     above = [
         FieldError(pointer, f"{_plain(value)} is above the ceiling of {_plain(most)} ({variable}).",
                    f"Send at most {_plain(most)}, or leave it out.")
         for pointer, value, most, variable in (
-            ("/timeout_s", timeout_s, settings.query_timeout_s, "MILLRACE_QUERY_TIMEOUT_S"),
-            ("/max_rows", max_rows, settings.max_rows, "MILLRACE_MAX_ROWS"),
+            ("/timeout_s", timeout_s, longest_s, time_variable),
+            ("/max_rows", max_rows, most_rows, rows_variable),
             ("/partitions", body.partitions or 1, settings.max_fragments, "MILLRACE_MAX_FRAGMENTS"),
         )
         if value > most
@@ -126,39 +157,3 @@ def _as_text(value: str | float | bool | None) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value)
-
-
-def _numbers_as_strings() -> bool:
-    numbers = request.args.get("numbers", "number")
-    if numbers not in ("number", "string"):
-        raise Problem(
-            VALIDATION_FAILED,
-            "The URL's parameter numbers is neither number nor string. Send one of these.",
-        )
-    return numbers == "string"
-
-
-def encode_answer(answer: Answer, numbers_as_strings: bool) -> bytes:
-    """Return the body of an answer: a QueryAnswer, its rows encoded straight from their text."""
-    columns = [
-        {"name": column.name, "type": name}
-        for column, name in zip(answer.columns, answer.types, strict=True)
-    ]
-    timings = answer.timings
-    head = {"query_id": g.request_id, "columns": columns}
-    tail = {
-        "row_count": len(answer.rows),
-        "truncated": answer.truncated,
-        "plan": {"mode": answer.mode, "fragments": answer.fragments, "reason": answer.reason},
-        "snapshot": answer.snapshot,
-        "age_s": 0.0,
-        "stale": False,
-        "timings_ms": {
-            stage: round(getattr(timings, stage), 3)
-            for stage in ("plan", "queue", "execute", "merge", "total")
-        },
-    }
-    rows = encode_rows(answer.columns, answer.rows, numbers_as_strings=numbers_as_strings)
-    start = json.dumps(head, ensure_ascii=False)[:-1]
-    end = json.dumps(tail, ensure_ascii=False)[1:]
-    return f'{start}, "rows": {rows}, {end}\n'.encode()

@@ -43,6 +43,7 @@ def status() -> StatusResponse:
         pid=os.getpid(),
         state=now.readiness.state(),
         uptime_s=round(time.monotonic() - now.started_at, 3),
+        running_queries=len(now.running),
     )
     workers, workers_error = _ask_redis(now, now.workers.list)
     lanes, lanes_error = _ask_redis(now, now.lanes)
@@ -61,7 +62,7 @@ def status() -> StatusResponse:
         hashing=HashingPart(
             out_of_service=[
                 OutOfServiceDocument(algorithm=name, reason=reason)
-                for name, reason in now.digester.failures.items()
+                for name, reason in now.hashing.digester.failures.items()
             ]
         ),
     )

@@ -141,10 +141,13 @@ class ClientConnection(asyncio.Protocol):
             proxy = self._proxy
             self._deadline = min(self._deadline, proxy.now + proxy.settings.drain_idle_s)
 
-    def abort(self) -> None:
-        """Close at once."""
+    def abort(self, *, flush: bool = False) -> None:
+        """Close at once, or when what is written has gone out.
+
+        The latter for chunks without their end: the client reads all that there is, and knows.
+        """
         if self._transport is not None:
-            self._transport.abort()
+            self._transport.close() if flush else self._transport.abort()
 
     # ---- asyncio.Protocol
 

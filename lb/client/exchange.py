@@ -148,7 +148,7 @@ class Exchange:
     def fail(self, problem: Problem) -> None:
         """Answer with a problem; when the answer has begun, break it off instead."""
         if self._status:
-            self._client.abort()
+            self._client.abort(flush=self._chunked)
             return
         self._status = problem.status
         self._proxy.counters.own_answers[problem.status // 100] += 1
@@ -222,7 +222,7 @@ class Exchange:
             self._sent += len(body)
             out += b"%x\r\n%b\r\n" % (len(body), body) if self._chunked else body
         if reader.complete:
-            self._client.write(out + b"0\r\n\r\n" if self._chunked else out)
+            self._client.write(out + b"0\r\n%b\r\n" % reader.trailers if self._chunked else out)
             self._finish(now, reuse=reader.reusable and self.request.complete)
         else:
             self._client.write(out)

@@ -2,7 +2,7 @@
 
 import re
 
-from lb.wire.head import BadField, is_malformed, split_fields
+from lb.wire.head import BadField, Field, is_malformed, split_fields
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
@@ -19,11 +19,11 @@ class BadChunk(Exception):
 class Chunks:
     """Incremental: feed() bytes; `parts` are pieces of the body that nobody has taken yet.
 
-    Extensions and trailers are vetted and dropped.  `allowance`: bytes that they may have in the
-    whole body; without a bound they would be a body without a limit.
+    Extensions are vetted and dropped, and trailers vetted.  `allowance`: bytes that they may have
+    in the whole body; without a bound they would be a body without a limit.
     """
 
-    __slots__ = ("_allowance", "_in_trailers", "_left", "_rest", "complete", "parts")
+    __slots__ = ("_allowance", "_in_trailers", "_left", "_rest", "complete", "parts", "trailers")
 
     def __init__(self, allowance: int) -> None:
         self._allowance = allowance
@@ -31,6 +31,7 @@ class Chunks:
         self._left = 0  # of this chunk, with the CRLF that ends it
         self._in_trailers = False
         self.parts: list[bytes] = []
+        self.trailers: list[Field] = []
         self.complete = False
 
     def feed(self, data: bytes) -> bytes:
@@ -90,10 +91,10 @@ class Chunks:
             self._rest = data
             return b""
         try:
-            trailers = split_fields(section[:-2].split(b"\r\n"), len(section))
+            self.trailers = split_fields(section[:-2].split(b"\r\n"), len(section))
         except BadField:
             raise BadChunk("A trailer is not valid") from None
-        if any(trailer.name in _FRAMING for trailer in trailers):
+        if any(trailer.name in _FRAMING for trailer in self.trailers):
             raise BadChunk("A trailer says what only a head may")
         self.complete = True
         return data[end + 4 :]

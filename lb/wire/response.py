@@ -38,7 +38,7 @@ class ResponseHead:
     `start` is the status line and the end-to-end fields, without framing and the empty line.
     `content_length` is kept where there is no body too (HEAD, 304).  `usual` is how most answers
     begin, those of known length to HTTP/1.1 on a connection that goes on; it ends where the
-    request id is put.
+    request id is put.  `announced`: the Trailer fields of a body in chunks.
     """
 
     status: int
@@ -47,6 +47,7 @@ class ResponseHead:
     content_length: int | None
     keep_alive: bool
     usual: bytes | None
+    announced: bytes = b""
 
 
 def vet(raw: bytes) -> ResponseHead:
@@ -72,6 +73,7 @@ def _vet(raw: bytes) -> ResponseHead:
     encoding: bytes | None = None
     options = _NO_OPTIONS
     passed: list[Field] = []
+    announced = b""
     for field in fields:
         name = field.name
         if name not in _OURS:
@@ -82,6 +84,8 @@ def _vet(raw: bytes) -> ResponseHead:
             encoding = field.value.lower() if encoding is None else b"repeated"
         elif name == b"connection":
             options |= connection_options(field.value)
+        elif name == b"trailer":
+            announced += field.line
     if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadResponse("Content-Length is repeated, or no number")
     if encoding is not None and minor == b"0":
@@ -98,7 +102,16 @@ def _vet(raw: bytes) -> ResponseHead:
         None
         if framing != "length" or size is None
         else b"%bContent-Length: %d\r\nX-Request-ID: " % (start, size),
+        announced if framing == "chunked" else b"",
     )
+
+
+def passed_trailers(trailers: list[Field]) -> bytes:
+    """Return the lines of the trailers that a client is sent: not those that only a head may say.
+
+    They tell the end of a stream from a cut, and how many rows it had.
+    """
+    return b"".join([field.line for field in trailers if field.name not in _OURS])
 
 
 def _framing(status: int, size: int | None, encoding: bytes | None) -> Framing:
@@ -147,7 +160,7 @@ def begin_answer(
         close = True
     else:
         chunked = True
-        framing = b"Transfer-Encoding: chunked\r\n"
+        framing = b"Transfer-Encoding: chunked\r\n" + head.announced
     if close:
         framing += b"Connection: close\r\n"
     elif http_1_0:

@@ -2,7 +2,7 @@
 
 from lb.wire.chunks import BadChunk, Chunks
 from lb.wire.head import is_malformed
-from lb.wire.response import BadResponse, ResponseHead, interim, to_head, vet
+from lb.wire.response import BadResponse, ResponseHead, interim, passed_trailers, to_head, vet
 
 
 class ResponseReader:
@@ -10,12 +10,13 @@ class ResponseReader:
 
     `head` is None until the final response's head is complete; `parts` are pieces of the body
     that nobody has taken yet; `interims` are 1xx responses to pass on; `complete` tells the end,
-    except where only the connection's end tells it.  `reusable`: another request may follow.
+    except where only the connection's end tells it.  `trailers`: lines to pass on behind the last
+    chunk.  `reusable`: another request may follow.
     """
 
     __slots__ = (
         "_begun", "_chunks", "_left", "_max_head", "_to_head",
-        "complete", "head", "interims", "parts", "reusable",
+        "complete", "head", "interims", "parts", "reusable", "trailers",
     )  # fmt: skip
 
     def __init__(self, *, max_head: int) -> None:
@@ -27,6 +28,7 @@ class ResponseReader:
         self.head: ResponseHead | None = None
         self.parts: list[bytes] = []
         self.interims = b""
+        self.trailers = b""
         self.complete = False
         self.reusable = False
 
@@ -34,6 +36,7 @@ class ResponseReader:
         """Prepare for the next response on this connection."""
         self._to_head = to_head
         self.head = None
+        self.trailers = b""
         self.complete = False
 
     def feed(self, data: bytes) -> None:
@@ -116,6 +119,7 @@ class ResponseReader:
             self.parts += chunks.parts
             chunks.parts.clear()
             if chunks.complete:
+                self.trailers = passed_trailers(chunks.trailers)
                 self._chunks = None
                 self.complete = True
         elif not self.complete and self.head is not None:

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
 from db.migrate import migrate
+from db.reader import reader_session
 from db.settings import DatabaseSettings
 
 ROOT = Path(__file__).parents[3]
@@ -128,3 +132,26 @@ def environment(database_url: str, redis_url: str) -> dict[str, str]:
     """An environment with a migrated database and a Redis."""
     migrate(database_url, DatabaseSettings(DATABASE_URL=database_url))
     return {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+
+
+@pytest.fixture(scope="session")
+def formats(
+    tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres, valkey: EmbeddedValkey
+) -> Iterator[Replica]:
+    """A replica over an empty database, without workers, for tests that only read."""
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS formats")
+        connection.execute("CREATE DATABASE formats")
+    url = postgres.url("formats")
+    migrate(url, DatabaseSettings(DATABASE_URL=url))
+    for start in _starter(tmp_path_factory.mktemp("formats")):
+        yield start(DATABASE_URL=url, REDIS_URL=valkey.url(1023))
+
+
+@pytest.fixture
+def owner(formats: Replica, postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
+    """A connection to the database of `formats`, with the settings of the reader's sessions."""
+    session = reader_session(DatabaseSettings(url=postgres.url("formats")))
+    options = " ".join(f"-c {name}={value}" for name, value in session.items())
+    with psycopg.connect(postgres.url("formats"), autocommit=True, options=options) as connection:
+        yield connection

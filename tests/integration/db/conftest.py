@@ -77,6 +77,7 @@ def settings(database_url: str) -> DatabaseSettings:
     settings = DatabaseSettings(url=database_url)
     with psycopg.connect(database_url) as connection:
         connection.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 3) AS n")
+        connection.execute("CREATE SEQUENCE s")
     migrate(database_url, settings)
     return settings
 

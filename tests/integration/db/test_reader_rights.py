@@ -50,8 +50,28 @@ def run(database: Database, *statements: str) -> None:
         ("SELECT lo_import('/etc/passwd')", (NO_RIGHT, READ_ONLY)),
         ("SELECT lo_create(0)", (READ_ONLY,)),
         ("SELECT pg_reload_conf()", (NO_RIGHT,)),
-        ("ALTER ROLE CURRENT_USER SUPERUSER", (NO_RIGHT, READ_ONLY)),
-        ("ALTER SYSTEM SET work_mem = '1GB'", (NO_RIGHT, errors.ActiveSqlTransaction)),
+        ("SELECT pg_rotate_logfile()", (NO_RIGHT,)),
+        ("SELECT pg_stat_file('PG_VERSION')", (NO_RIGHT,)),
+        ("SELECT pg_read_binary_file('PG_VERSION')", (NO_RIGHT,)),
+        ("SELECT pg_current_logfile()", (NO_RIGHT,)),
+        ("SELECT pg_switch_wal()", (NO_RIGHT,)),
+        ("SELECT pg_create_restore_point('x')", (NO_RIGHT,)),
+        ("SELECT pg_stat_reset()", (NO_RIGHT,)),
+        ("SELECT pg_log_backend_memory_contexts(pg_backend_pid())", (NO_RIGHT,)),
+        ("SELECT pg_create_physical_replication_slot('x')", (NO_RIGHT,)),
+        ("SELECT lo_from_bytea(0, 'x')", (READ_ONLY,)),
+        ("SELECT lo_export(1, '/tmp/millrace-lo')", (NO_RIGHT,)),
+        ("SELECT nextval('s')", (NO_RIGHT, READ_ONLY)),
+        ("SELECT setval('s', 9)", (NO_RIGHT, READ_ONLY)),
+        ("SELECT dblink('host=127.0.0.1', 'SELECT 1')", (errors.UndefinedFunction,)),
+        (
+            "SELECT * FROM ts_stat('DELETE FROM t RETURNING ''x''::tsvector')",
+            (READ_ONLY, errors.FeatureNotSupported, errors.InvalidCursorDefinition),
+        ),
+        (
+            "SELECT query_to_xml('DELETE FROM t', true, true, '')",
+            (READ_ONLY, errors.FeatureNotSupported),
+        ),
     ],
 )
 def test_postgresql_refuses(
@@ -62,6 +82,59 @@ def test_postgresql_refuses(
             run(database, statement)
         with pytest.raises(refusals):
             run(database, "BEGIN READ ONLY", statement)
+
+
+def test_sessions_of_other_roles_are_out_of_its_reach(
+    settings: DatabaseSettings, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as owner:
+        owner.execute("SELECT 'a secret of the owner'")
+        pid = owner.info.backend_pid
+        with reader_database(settings, "test") as database:
+            for function in ("pg_terminate_backend", "pg_cancel_backend"):
+                with pytest.raises(NO_RIGHT):
+                    run(database, f"SELECT {function}({pid})")
+            with database.connection() as connection:
+                seen = connection.execute(
+                    "SELECT query FROM pg_stat_activity WHERE pid = $1::int", [str(pid)]
+                ).fetchone()
+        assert seen == ("<insufficient privilege>",)
+        assert owner.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_setting_that_it_changed_is_gone_for_the_next_query(settings: DatabaseSettings) -> None:
+    with reader_database(settings, "test") as database:
+        run(database, "SELECT set_config('statement_timeout', '0', false), pg_advisory_lock(7)")
+        with database.connection() as connection:
+            rows = connection.execute(
+                "SELECT current_setting('statement_timeout'), (SELECT count(*) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
+            ).fetchall()
+    assert rows == [("1min", "0")]
+
+
+def test_a_lock_that_somebody_holds_is_waited_for_only_so_long(
+    settings: DatabaseSettings, database_url: str
+) -> None:
+    impatient = settings.model_copy(update={"lock_timeout_s": 0.05})
+    with psycopg.connect(database_url) as owner:
+        owner.execute("ALTER TABLE t ADD COLUMN more int")
+        with (
+            reader_database(impatient, "test") as database,
+            pytest.raises(errors.LockNotAvailable),
+        ):
+            run(database, "SELECT * FROM t")
+
+
+def test_temporary_files_are_limited(database_url: str, role: str) -> None:
+    small = DatabaseSettings(url=database_url, reader_role=role, temp_file_limit_mb=1)
+    migrate(database_url, small)
+    with (
+        reader_database(small, "test") as database,
+        pytest.raises(errors.ConfigurationLimitExceeded),
+    ):
+        run(database, "SELECT count(*) FROM (SELECT n FROM generate_series(1, 900000) AS n "
+            "ORDER BY n DESC) AS x")  # fmt: skip
 
 
 @pytest.mark.parametrize("switch", SWITCH_ON_WRITING)

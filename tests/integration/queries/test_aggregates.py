@@ -156,6 +156,7 @@ RUNS_WHOLE = {
     # a group in doubt that HAVING or LIMIT might hide
     "SELECT grp FROM t GROUP BY grp HAVING max(free)::text = '1000.00'": "equal values",
     "SELECT grp, max(id) FROM t WHERE free = 1 GROUP BY grp ORDER BY max(free)::text, grp LIMIT 1": "equal values",
+    "SELECT free, v, max(id) FROM t WHERE v <> 0 GROUP BY free, v HAVING max(free) > 1 ORDER BY 2, 1 LIMIT 8 OFFSET 1": "equal values",
     "SELECT percentile_disc(n / 100.0) WITHIN GROUP (ORDER BY id) FROM t GROUP BY n": "percentile_disc",
 }
 
@@ -191,3 +192,18 @@ def test_an_aggregate_that_may_differ_runs_whole(
     assert answer.mode == "direct"
     assert reason in answer.reason
     assert_equal(sql, answer, ask(service, sql, "direct"))
+
+
+def test_a_function_that_would_take_over_one_of_ours_keeps_queries_whole(
+    service: QueryService, tables_url: str
+) -> None:
+    with psycopg.connect(tables_url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION public.concat(interval) RETURNS text IMMUTABLE RETURN 'alike'"
+        )
+        try:
+            answer = ask(service, "SELECT span, count(*) FROM t GROUP BY span", "auto")
+        finally:
+            connection.execute("DROP FUNCTION public.concat(interval)")
+    assert answer.mode == "direct"
+    assert "concat" in answer.reason

@@ -64,7 +64,6 @@ RUNS_WHOLE = {
     "SELECT count(*) FROM t WHERE tz < now()": "function now",
     "SELECT count(*) FROM t WHERE tz < 'today'": "today",
     "SELECT count(*) FROM t WHERE random() < 2": "function random",
-    "SELECT DISTINCT ON (grp) grp, id FROM t ORDER BY grp, id": "DISTINCT ON",
     "SELECT free, count(*) FROM t GROUP BY free": "equal values",
     "SELECT min(v) FROM t WHERE v <= 0 AND v > -0.05": "equal values",
     "SELECT id, grp FROM t ORDER BY grp LIMIT 3": "equal values",
@@ -74,7 +73,6 @@ RUNS_WHOLE = {
     "SELECT 1": "reads none",
     "VALUES (1, 'a'), (2, NULL)": "VALUES",
     "SELECT count(*) FROM (SELECT id FROM t LIMIT 10) x": "LIMIT inside",
-    "SELECT id, n FROM t ORDER BY n FETCH FIRST 3 ROWS WITH TIES": "WITH TIES",
     "WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r WHERE i < 5) "
     "SELECT count(*) FROM t JOIN r ON r.i = t.id": "recursive",
     "SELECT count(*) FROM t WHERE v > (SELECT avg(v) FROM t)": "sum of floats",

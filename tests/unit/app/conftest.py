@@ -8,6 +8,7 @@ import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.cache.settings import CacheSettings
 from app.hashes.settings import HashSettings
 from app.main import build_app, build_services, close
 from app.queries.settings import QuerySettings
@@ -22,12 +23,9 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     services = build_services(
-        read(AppSettings),
-        read(DatabaseSettings),
-        read(QueueSettings),
-        read(QuerySettings),
-        read(HashSettings),
-    )
+        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
+        read(CacheSettings), read(HashSettings),
+    )  # fmt: skip
     yield services
     close(services)
 

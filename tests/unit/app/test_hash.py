@@ -239,7 +239,7 @@ def test_derivations_that_make_no_sense_are_refused(
 def test_an_algorithm_out_of_service_is_refused_and_shown(
     client: FlaskClient, services: Services
 ) -> None:
-    services.digester.failures["md5"] = "its digest of a published message is wrong"
+    services.hashing.digester.failures["md5"] = "its digest of a published message is wrong"
     response = client.post("/v1/hash", json={"algorithm": "md5", "data": "a"})
     problem: Any = response.json
     assert (response.status_code, problem["type"]) == (503, "/problems/algorithm-out-of-service")

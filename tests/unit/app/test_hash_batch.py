@@ -124,10 +124,10 @@ def test_half_a_line_at_the_end_is_answered_as_what_it_is(client: FlaskClient) -
 
 
 def test_limits_end_the_batch_and_say_which(app: Flask, services: Services) -> None:
-    small = services.hash_settings.model_copy(
+    small = services.hashing.settings.model_copy(
         update={"hash_batch_max_items": 2, "hash_batch_item_max_bytes": 30}
     )
-    object.__setattr__(services, "hash_settings", small)
+    object.__setattr__(services.hashing, "settings", small)
     client = app.test_client()
     answers = post(client, b'{"data": "a"}\n' * 4)
     assert len(answers) == 3

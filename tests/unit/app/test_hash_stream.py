@@ -109,8 +109,8 @@ def test_bodies_larger_than_json_may_be_are_taken_up_to_their_own_limit(
 ) -> None:
     big = b"x" * (services.settings.app_max_body_bytes + 1)
     assert app.test_client().post("/v1/hash/stream", data=big).status_code == 200
-    limited = services.hash_settings.model_copy(update={"hash_stream_max_bytes": 1000})
-    object.__setattr__(services, "hash_settings", limited)
+    limited = services.hashing.settings.model_copy(update={"hash_stream_max_bytes": 1000})
+    object.__setattr__(services.hashing, "settings", limited)
     assert app.test_client().post("/v1/hash/stream", data=b"x" * 1000).status_code == 200
     response = app.test_client().post("/v1/hash/stream", data=b"x" * 1001)
     assert response.status_code == 413

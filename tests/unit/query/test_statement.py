@@ -22,6 +22,20 @@ def test_a_statement_is_parsed_once_and_kept_while_it_is_used() -> None:
     assert keeps.parse("SELECT 2") is second
 
 
+def test_what_is_kept_is_bounded_in_size() -> None:
+    keeps = Parser(cache_size=100, max_length=100_000, max_depth=10)
+    first = keeps.parse("SELECT 0")
+    long = "SELECT '" + "x" * 19_000 + "', {}"
+    second = keeps.parse(long.format(1))
+    assert keeps.parse(long.format(1)) is second
+    for number in range(2, 13):
+        keeps.parse(long.format(number))
+    assert keeps.parse("SELECT 0") is not first
+    assert keeps.parse(long.format(1)) is not second
+    longer = "SELECT '" + "x" * 30_000 + "'"
+    assert keeps.parse(longer) is not keeps.parse(longer)
+
+
 def test_tables_are_found_wherever_they_are_read() -> None:
     sql = (
         'WITH a AS (SELECT 1 FROM x) SELECT * FROM a JOIN s."B" ON true WHERE EXISTS '

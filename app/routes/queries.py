@@ -1,0 +1,94 @@
+"""Queries by their id: asynchronous ones looked up and watched, and any one ended."""
+
+from flask import Response
+
+from app.async_reply import document, look_up, unknown
+from app.endpoints import Endpoints, PathParameter
+from app.formats.responses import asked
+from app.models_async import AsyncQueryDocument
+from app.models_query import QueryAnswer
+from app.problem_types import (
+    CANCEL_UNSURE,
+    DATABASE_BUSY,
+    DATABASE_UNAVAILABLE,
+    NOT_ACCEPTABLE,
+    QUERY_UNKNOWN,
+    TOO_MANY_STREAMS,
+)
+from app.problems import Problem
+from app.services import services
+from app.waiting_client import patience_s
+
+endpoints = Endpoints("query")
+QUERY_ID = PathParameter(
+    "query_id",
+    r"[A-Za-z0-9._~-]{1,128}",
+    "Id of an asynchronous query, or the X-Request-ID of one that somebody waits for.",
+)
+PROBLEMS = (QUERY_UNKNOWN, DATABASE_UNAVAILABLE, DATABASE_BUSY)
+LONGEST_STREAM_S = 3600.0
+END_BEFORE_S = 1.0  # in good order, rather than cut by the balancer
+
+
+@endpoints.endpoint(
+    "GET", "/v1/queries/{query_id}", parameters=[QUERY_ID], response=QueryAnswer,
+    problems=(*PROBLEMS, NOT_ACCEPTABLE),
+)  # fmt: skip
+def look_query_up(query_id: str) -> Response:
+    """Look an asynchronous query up.
+
+    Its answer, in the format that this request asks for; before that, and when there is none,
+    its state: an AsyncQueryDocument, with Retry-After while it is worth asking again.
+    """
+    return look_up(services().asynchronous, query_id, asked())
+
+
+@endpoints.endpoint(
+    "DELETE", "/v1/queries/{query_id}", parameters=[QUERY_ID], response=None,
+    problems=(*PROBLEMS, CANCEL_UNSURE),
+)  # fmt: skip
+def delete_query(query_id: str) -> Response:
+    """End a query, on whichever replica it runs.
+
+    What is queued of it is dropped, and what runs is cancelled on PostgreSQL. The result of an
+    asynchronous query that is finished is deleted.
+    """
+    found = services().asynchronous.cancel(query_id)
+    if found == "unknown":
+        raise unknown(query_id)
+    if found == "unsure":
+        raise Problem(
+            CANCEL_UNSURE,
+            "Not every replica has answered in time; one of them may run the query. Try again.",
+            retry_after_s=1.0,
+        )
+    return Response(status=204)
+
+
+@endpoints.endpoint(
+    "GET", "/v1/queries/{query_id}/events", parameters=[QUERY_ID], response=AsyncQueryDocument,
+    problems=(*PROBLEMS, TOO_MANY_STREAMS),
+)  # fmt: skip
+def watch_query(query_id: str) -> Response:
+    """Watch an asynchronous query: server-sent events, `text/event-stream`.
+
+    An event for each change of state or progress: its type is the state, its data an
+    AsyncQueryDocument. The last one is `done`, `failed` or `cancelled`; the stream ends there.
+    """
+    if services().asynchronous.find(query_id) is None:
+        raise unknown(query_id)
+    streams = services().event_streams
+    if not streams.take_place():
+        raise Problem(
+            TOO_MANY_STREAMS,
+            "As many event streams are open here as may be. Poll instead, or try again.",
+            retry_after_s=1.0,
+        )
+    life_s = max(END_BEFORE_S, patience_s(LONGEST_STREAM_S) - END_BEFORE_S)
+    response = Response(
+        streams.events(query_id, lambda query: document(query).model_dump(), life_s),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+    response.call_on_close(streams.give_place_back)
+    return response

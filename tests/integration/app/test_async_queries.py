@@ -1,0 +1,217 @@
+"""Queries whose answer is fetched later: durable, watched, ended, taken over."""
+
+import json
+import os
+import signal
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.integration.app.conftest import Replica, Start, wait_until
+from tests.integration.app.long_queries import DIRECT, LongQuery
+
+ASYNC = {"Prefer": "respond-async"}
+QUICK: dict[str, Any] = {"sql": "SELECT 40 + 2 AS n, 1.10::numeric AS d"}
+
+
+@pytest.fixture
+def replica(start: Start, environment: dict[str, str]) -> Replica:
+    """A replica that runs one asynchronous query at a time."""
+    return start(**environment, MILLRACE_ASYNC_THREADS="1", MILLRACE_ASYNC_MAX_STREAMS="1",
+                 MILLRACE_ASYNC_MAX_QUEUED="2")  # fmt: skip
+
+
+def promised(replica: Replica, body: dict[str, Any], **headers: str) -> str:
+    """Ask for an answer later; return where it will be."""
+    response = replica.http.post("/v1/query", json=body, headers={**ASYNC, **headers})
+    assert response.status_code == 202, response.text
+    assert response.headers["Preference-Applied"] == "respond-async"
+    assert response.json()["state"] in {"queued", "running"}
+    place = response.headers["Location"]
+    assert place == f"/v1/queries/{response.json()['query_id']}"
+    return place
+
+
+def state(replica: Replica, place: str) -> str:
+    """Return the state; "done" once the answer is there."""
+    document = replica.http.get(place).json()
+    return "done" if "rows" in document else str(document["state"])
+
+
+def wait_for(replica: Replica, place: str, wanted: str) -> httpx.Response:
+    """Wait until the query is in a state; return what is said of it then."""
+    wait_until(lambda: state(replica, place) == wanted, wanted)
+    return replica.http.get(place)
+
+
+def test_an_answer_is_promised_and_fetched(replica: Replica) -> None:
+    place = promised(replica, QUICK)
+    answer = wait_for(replica, place, "done").json()
+    assert place.endswith(answer["query_id"])
+    assert (answer["rows"], answer["columns"][1]["type"]) == ([[42, 1.10]], "numeric")
+    csv = replica.http.get(place, headers={"Accept": "text/csv"})
+    assert csv.text == "n,d\n42,1.10\n"
+    as_strings = replica.http.get(place, params={"numbers": "string"}).json()
+    assert as_strings["rows"] == [[42, "1.10"]]
+    assert replica.http.delete(place).status_code == 204
+    gone = replica.http.get(place)
+    assert (gone.status_code, gone.json()["type"]) == (404, "/problems/query-unknown")
+
+
+def test_an_answer_that_comes_soon_is_sent_at_once_to_who_waits(replica: Replica) -> None:
+    headers = {"Prefer": "respond-async, wait=30"}
+    response = replica.http.post("/v1/query", json=QUICK, headers=headers)
+    assert (response.status_code, response.json()["rows"]) == (200, [[42, 1.10]])
+    assert response.headers["Preference-Applied"] == "respond-async, wait=30"
+    assert replica.http.get(response.headers["Location"]).json()["rows"] == [[42, 1.10]]
+
+
+def test_what_goes_wrong_is_kept_as_a_problem(replica: Replica) -> None:
+    failed = wait_for(replica, promised(replica, {"sql": "SELECT 1 / 0"}), "failed").json()
+    assert failed["problem"]["type"] == "/problems/sql-failed"
+    assert failed["problem"]["sqlstate"] == "22012"
+    late = {"sql": LongQuery(DIRECT).body["sql"], "timeout_s": 0.2}
+    failed = wait_for(replica, promised(replica, late), "failed").json()
+    assert failed["problem"]["type"] == "/problems/timed-out"
+
+
+def test_a_running_one_and_a_queued_one_are_cancelled(
+    replica: Replica, environment: dict[str, str]
+) -> None:
+    query, waiting = LongQuery(DIRECT), LongQuery(DIRECT)
+    first, second = promised(replica, query.body), promised(replica, waiting.body)
+    query.wait_until_it_runs(environment["DATABASE_URL"])
+    running = replica.http.get(first)
+    assert running.headers["Retry-After"] == "1"
+    assert running.json()["attempts"] == 1
+    for place in (second, first):
+        assert replica.http.delete(place).status_code == 204
+        assert state(replica, place) == "cancelled"
+    query.wait_until_it_is_over(environment["DATABASE_URL"])
+    assert waiting.running(environment["DATABASE_URL"]) == 0
+    wait_for(replica, promised(replica, QUICK), "done")
+
+
+def test_more_than_may_wait_are_refused(replica: Replica, environment: dict[str, str]) -> None:
+    query = LongQuery(DIRECT)
+    places = [promised(replica, query.body)]
+    query.wait_until_it_runs(environment["DATABASE_URL"])
+    places += [promised(replica, QUICK), promised(replica, QUICK)]
+    refused = replica.http.post("/v1/query", json=QUICK, headers=ASYNC)
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/too-many-queued")
+    assert refused.headers["Retry-After"] == "1"
+    replica.http.delete(places[0])
+    for place in places[1:]:
+        wait_for(replica, place, "done")
+
+
+def test_the_same_key_is_the_same_query(replica: Replica) -> None:
+    key = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
+    assert promised(replica, {"sql": "SELECT 1"}, **key) is not None
+    again = replica.http.post("/v1/query", json={"sql": "SELECT 1"}, headers={**ASYNC, **key})
+    place = again.headers["Location"]
+    wait_for(replica, place, "done")
+    with_answer = replica.http.post("/v1/query", json={"sql": "SELECT 1"}, headers={**ASYNC, **key})
+    assert (with_answer.status_code, with_answer.headers["Location"]) == (200, place)
+    other = replica.http.post("/v1/query", json={"sql": "SELECT 2"}, headers={**ASYNC, **key})
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    bad = replica.http.post("/v1/query", json=QUICK, headers={**ASYNC, "Idempotency-Key": ""})
+    assert (bad.status_code, bad.json()["type"]) == (400, "/problems/idempotency-key-invalid")
+
+
+def test_progress_is_told_as_events(replica: Replica, environment: dict[str, str]) -> None:
+    query = LongQuery(DIRECT)
+    place = promised(replica, query.body)
+    query.wait_until_it_runs(environment["DATABASE_URL"])
+    events = []
+    with replica.http.stream("GET", f"{place}/events") as stream:
+        assert stream.headers["Content-Type"] == "text/event-stream"
+        with httpx.Client(base_url=replica.http.base_url) as other:
+            refused = other.get(f"{place}/events")
+            assert refused.json()["type"] == "/problems/too-many-streams"
+            for line in stream.iter_lines():
+                if line.startswith("event: "):
+                    events.append(line.removeprefix("event: "))
+                    if events[-1] == "running":
+                        assert other.delete(place).status_code == 204
+                elif line.startswith("data: "):
+                    assert json.loads(line.removeprefix("data: "))["state"] == events[-1]
+    assert list(dict.fromkeys(events)) == ["running", "cancelled"]
+    with replica.http.stream("GET", f"{place}/events") as stream:  # its place is free again
+        assert "event: cancelled" in list(stream.iter_lines())
+
+
+def test_a_query_of_a_killed_replica_is_run_by_another(
+    start: Start, environment: dict[str, str]
+) -> None:
+    short = {**environment, "MILLRACE_ASYNC_LEASE_S": "1"}
+    doomed = start(**short)
+    query = LongQuery(DIRECT)
+    place = promised(doomed, query.body)
+    query.wait_until_it_runs(environment["DATABASE_URL"])
+    survivor = start(**short)
+    _kill(doomed)
+    wait_until(
+        lambda: (
+            survivor.http.get(place).json()["attempts"] == 2 and state(survivor, place) == "running"
+        ),
+        "the other one runs it",
+    )
+    assert survivor.http.delete(place).status_code == 204
+    wait_until(lambda: survivor.http.get("/v1/status").json()["replica"]["running_queries"] == 0,
+               "it is over")  # fmt: skip
+
+
+def test_a_query_that_kills_who_runs_it_is_given_up(
+    start: Start, environment: dict[str, str]
+) -> None:
+    short = {**environment, "MILLRACE_ASYNC_LEASE_S": "1", "MILLRACE_ASYNC_MAX_ATTEMPTS": "1"}
+    doomed = start(**short)
+    query = LongQuery(DIRECT)
+    place = promised(doomed, query.body)
+    query.wait_until_it_runs(environment["DATABASE_URL"])
+    _kill(doomed)
+    failed = wait_for(start(**short), place, "failed").json()
+    assert failed["problem"]["type"] == "/problems/query-given-up"
+
+
+def test_a_replica_that_stops_hands_its_queries_on_at_once(
+    start: Start, environment: dict[str, str]
+) -> None:
+    leaving = start(**environment)  # with a lease of ten seconds and three attempts
+    query = LongQuery(DIRECT)
+    place = promised(leaving, query.body)
+    query.wait_until_it_runs(environment["DATABASE_URL"])
+    staying = start(**environment)
+    assert leaving.stop() == 0
+    query.wait_until_it_runs(environment["DATABASE_URL"])
+    document = staying.http.get(place).json()
+    assert (document["state"], document["attempts"]) == ("running", 1)
+    assert staying.http.delete(place).status_code == 204
+    query.wait_until_it_is_over(environment["DATABASE_URL"])
+
+
+def test_what_was_kept_long_enough_is_forgotten(start: Start, environment: dict[str, str]) -> None:
+    replica = start(**environment, MILLRACE_ASYNC_LEASE_S="0.4", MILLRACE_ASYNC_RESULT_TTL_S="0.5")
+    place = promised(replica, QUICK)
+    wait_until(lambda: replica.http.get(place).status_code == 404, "it is forgotten")
+    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+        row = connection.execute("SELECT count(*) FROM millrace.async_queries").fetchone()
+    assert row == (0,)
+
+
+def test_an_answer_too_large_to_keep_is_no_answer(
+    start: Start, environment: dict[str, str]
+) -> None:
+    replica = start(**environment, MILLRACE_ASYNC_RESULT_MAX_BYTES="2000")
+    body = {"sql": "SELECT md5(i::text) FROM generate_series(1, 1000) AS i"}
+    failed = wait_for(replica, promised(replica, body), "failed").json()
+    assert failed["problem"]["type"] == "/problems/result-too-large"
+
+
+def _kill(replica: Replica) -> None:
+    """Kill the replica's serving processes and its master."""
+    os.killpg(replica.process.pid, signal.SIGKILL)
+    replica.process.wait()
