@@ -12,6 +12,7 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from app import endpoints
+from app.application import Application
 from app.cache.settings import CacheSettings
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
@@ -208,7 +209,7 @@ def _async_queries(
 
 def build_app(services: Services) -> Flask:
     """Build the application around `services`."""
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.app_max_body_bytes
     app.url_map.merge_slashes = False  # else `//v1` is answered with a redirect, in HTML
     app.extensions[EXTENSION] = services
