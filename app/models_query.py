@@ -25,6 +25,12 @@ class QueryRequest(RequestModel):
         description="Values of $1, $2 … in the SQL. PostgreSQL infers their types from the query, "
         "so a date or a numeric is sent as a string.",
     )
+    max_staleness_s: float | None = Field(
+        default=None,
+        ge=0,
+        description="Oldest answer that is good enough; 0: computed now. The default is "
+        "MILLRACE_CACHE_TTL_S; Cache-Control may ask for less.",
+    )
     timeout_s: float | None = Field(
         default=None,
         gt=0,
@@ -61,6 +67,11 @@ class PlanDocument(ResponseModel):
     mode: Literal["direct", "partitioned"]
     fragments: int = Field(description="Parts it was split into; 0 when direct.")
     reason: str = Field(description="Why it ran this way.")
+    cache: Literal["hit", "miss", "stale", "bypass", "collapsed", "refresh"] = Field(
+        description="Where the answer came from: computed before (hit), for this request (miss, or "
+        "refresh where it asks for that), for another one at the same time (collapsed), too long "
+        "before while PostgreSQL is away (stale), or past the cache (bypass)."
+    )
 
 
 class TimingsDocument(ResponseModel):
@@ -87,7 +98,7 @@ class QueryAnswer(ResponseModel):
     plan: PlanDocument
     snapshot: str = Field(description="pg_current_snapshot() of the query.")
     age_s: float = Field(description="How old the answer is; 0: computed for this request.")
-    stale: bool
+    stale: bool = Field(description="True when it is too old, and PostgreSQL is away.")
     timings_ms: TimingsDocument
 
 
@@ -99,11 +110,20 @@ class FragmentDocument(ResponseModel):
     params: list[str | None]
 
 
+class CacheDocument(ResponseModel):
+    """What the cache has to do with a query."""
+
+    cacheable: bool
+    reason: str = Field(description="Why its answer is not kept; empty when it is.")
+    age_s: float | None = Field(description="Age of the answer that is kept now; null for none.")
+
+
 class QueryExplanation(ResponseModel):
     """What would run; nothing has."""
 
     mode: Literal["direct", "partitioned"]
     reason: str
+    cache: CacheDocument
     cost: float = Field(description="PostgreSQL's estimate for the whole query, planner units.")
     estimated_rows: int
     table: str | None = Field(description="The driving table; the largest of several.")

@@ -11,6 +11,7 @@ from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.hash import hash_command
 from cli.load import load
+from cli.query import query
 from cli.up import exit_code, up
 
 USAGE = 2
@@ -36,6 +37,7 @@ def version() -> None:
 millrace.add_command(up)
 millrace.add_command(load)
 millrace.add_command(hash_command)
+millrace.add_command(query)
 
 
 def main() -> None:

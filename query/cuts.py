@@ -28,8 +28,8 @@ ROW_BY_ROW = frozenset({"expressions", "from_", "joins", "where", "order", "with
 class Cut:
     """One cut: branches left out, and the driving table; without one, it runs in one piece.
 
-    `place` is the number of the table's node, `dropped` those of the branches.  `heaps` are the
-    sizes in blocks of the driving table's heaps.
+    `place` is the number of the table's node, `given` its name in the query, `dropped` are the
+    numbers of the branches.
     """
 
     place: int | None

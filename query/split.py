@@ -9,7 +9,7 @@ from query.aggregates import CannotSplit
 from query.branches import as_select
 from query.canonical import BoundSql, bind
 from query.catalog import Catalog, Table
-from query.cuts import Cut, Cutter, cut_out
+from query.cuts import PLACE, Cut, Cutter, cut_out
 from query.grouped import GroupedSplit, is_grouped
 from query.merge import Merge
 from query.rowwise import RowSplit
@@ -96,7 +96,7 @@ class Split:
 
 def _range_of(fragment: exp.Select, cut: Cut, *, first_parameter: int) -> exp.Expr:
     (node,) = [
-        table for table in fragment.find_all(exp.Table) if table.meta.get("place") == cut.place
+        table for table in fragment.find_all(exp.Table) if table.meta.get(PLACE) == cut.place
     ]
     alias = node.args.get("alias")
     name = alias.this if isinstance(alias, exp.TableAlias) else node.this

@@ -18,7 +18,7 @@ LONGEST_S = 3600.0  # to send it all
 def kept_answer(answer: Answer, form: Asked, query_id: str) -> Response:
     """Return the response of an answer that was kept, in the form that is asked for now."""
     if form.format is JSON:
-        return json_answer(answer, form, query_id)
+        return json_answer(answer, form, query_id=query_id)
     control = Control(query_id, patience_s(LONGEST_S))
 
     @contextmanager

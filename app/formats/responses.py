@@ -51,9 +51,23 @@ def asked() -> Asked:
     )
 
 
-def json_answer(answer: Answer, form: Asked, query_id: str | None = None) -> Response:
+@dataclass(frozen=True)
+class History:
+    """Where an answer came from (`plan.cache`), and how old it is."""
+
+    cache: str = "bypass"
+    age_s: float = 0.0
+    stale: bool = False
+
+
+COMPUTED = History()
+
+
+def json_answer(
+    answer: Answer, form: Asked, history: History = COMPUTED, query_id: str | None = None
+) -> Response:
     """Return the response of a whole answer, as JSON; the query's id is else the request's."""
-    body = encode_answer(answer, form.numbers_as_strings, query_id or g.request_id)
+    body = encode_answer(answer, form.numbers_as_strings, history, query_id or g.request_id)
     return json_body(body, form.encoding)
 
 
@@ -112,16 +126,18 @@ def stream_response(
     return response
 
 
-def encode_answer(answer: Answer, numbers_as_strings: bool, query_id: str) -> bytes:
+def encode_answer(
+    answer: Answer, numbers_as_strings: bool, history: History, query_id: str
+) -> bytes:
     """Return the body of an answer: a QueryAnswer, its rows encoded straight from their text."""
     head = {"query_id": query_id, "columns": column_documents(answer)}
     tail = {
         "row_count": len(answer.rows),
         "truncated": answer.truncated,
-        "plan": plan_document(answer),
+        "plan": {**plan_document(answer), "cache": history.cache},
         "snapshot": answer.snapshot,
-        "age_s": 0.0,
-        "stale": False,
+        "age_s": round(history.age_s, 3),
+        "stale": history.stale,
         "timings_ms": timings_document(answer.timings),
     }
     rows = encode_rows(answer.columns, answer.rows, numbers_as_strings=numbers_as_strings)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 
+from app.queries.errors import RunWhole
 from app.queries.transaction import ReadTransaction
 from query.catalog import Catalog, Table
 from query.expressions import TAKES_ANY
@@ -143,7 +144,8 @@ class CatalogReader:
     ) -> list[TypeFact]:
         """Add the collations of the columns of the query `probe`, whose types are `facts`.
 
-        PostgreSQL derives them; the query is planned for that, and not run.
+        PostgreSQL derives them; the query is planned for that, and not run.  Raises RunWhole
+        where it cannot: it may refuse to sort or compare what a merge would.
         """
         places = [place for place, fact in enumerate(facts) if fact.oid in COLLATABLE]
         if not places:
@@ -154,7 +156,9 @@ class CatalogReader:
         (names,) = transaction.rows(sql, parameters)
         complete = list(facts)
         for place, name in zip(places, names, strict=True):
-            if name is None or name == '"default"':
+            if name is None:
+                raise RunWhole("a column of a part has two collations, so none")
+            if name == '"default"':
                 continue
             deterministic = transaction.rows(
                 "SELECT collisdeterministic FROM pg_collation WHERE oid = $1::regcollation", [name]

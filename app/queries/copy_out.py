@@ -51,24 +51,27 @@ class CopyOut:
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
         pgconn, parts = self._connection.pgconn, self._parts
-        get = pgconn.get_copy_data
+        get, append = pgconn.get_copy_data, parts.append
         poll = select.poll()
         poll.register(pgconn.socket, select.POLLIN)
         size = 0
         while True:
-            # one message is one row, also where its values hold line breaks
-            length, data = get(1)
-            if length > 0:
-                if len(parts) == self._left:
-                    self.truncated = True
-                    return
-                parts.append(data)
+            # One message is one row, also where its values hold line breaks.  What is done here
+            # for each row is most of what an export costs the replica.
+            length = 1
+            while size < CHUNK_BYTES:
+                length, data = get(1)
+                if length <= 0:
+                    break
+                append(data)
                 size += length
-                if size < CHUNK_BYTES:
-                    continue
-            elif length < 0:
+            if len(parts) > self._left:
+                del parts[self._left :]
+                self.truncated = True
                 return
-            else:
+            if length < 0:
+                return
+            if length == 0:
                 some = len(parts) > self._head_rows
                 if poll.poll(LINGER_MS if some else WAIT_MS) or not some:
                     # waiting inside libpq would keep Python's lock, and all other threads

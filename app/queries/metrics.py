@@ -61,7 +61,7 @@ class QueryMetrics:
         """Count a query that somebody ended."""
         self._cancelled.labels(cause.replace(" ", "_")).inc()
 
-    def async_ended(self, state: str) -> None:
+    def async_became(self, state: str) -> None:
         """Count an asynchronous query that came into a state."""
         self._async.labels(state).inc()
 

@@ -91,6 +91,8 @@ class QueryService:
         with self._planned(query, control) as (transaction, statement, plan):
             planned = self._monotonic()
             answer = self._run_split(transaction, statement, query, plan)
+            if isinstance(answer, Answer) and _cut_by_size(answer, query):
+                answer = "its answer is too large to be merged in memory"
 
             def ended(done: OpenAnswer) -> None:
                 now = self._monotonic()
@@ -254,6 +256,11 @@ class QueryService:
         with translated():
             facts = self._catalog.type_facts(transaction, result.columns)
         return tuple(fact.name for fact in facts)
+
+
+def _cut_by_size(answer: Answer, query: QueryInput) -> bool:
+    """Tell whether an answer lacks rows that are allowed, and that the direct way would have."""
+    return answer.truncated and len(answer.rows) < query.max_rows and query.engine == "auto"
 
 
 def _copyable(sql: str) -> str | None:

@@ -45,12 +45,16 @@ class Switchboard:
         self._expected: dict[threading.Event, str] = {}
         self.on_queued: Callable[[], None] = lambda: None
 
+    def cancel_here(self, query_id: str, cause: Cause) -> bool:
+        """End all queries of that id that run in this process; False if there is none."""
+        return self._running.cancel(query_id, cause)
+
     def cancel(self, query_id: str, cause: Cause) -> Found:
         """End all queries of that id, wherever they run.
 
         "unsure": somebody did not answer in time.  Raises db.errors.
         """
-        if self._running.cancel(query_id, cause):
+        if self.cancel_here(query_id, cause):
             return "found"
         token = secrets.token_hex(8)
         answers = self._asked[token] = queue.SimpleQueue[bool]()

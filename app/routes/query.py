@@ -2,14 +2,15 @@
 
 import json
 
-from flask import Response, g, request
+from flask import Response, request
 
 from app.async_reply import promise
 from app.endpoints import Endpoints
 from app.formats.choice import JSON
-from app.formats.responses import asked, json_answer, streamed_answer
+from app.formats.responses import Asked, asked, streamed_answer
 from app.models_async import AsyncQueryDocument
 from app.models_query import (
+    CacheDocument,
     FragmentDocument,
     QueryAnswer,
     QueryExplanation,
@@ -26,6 +27,7 @@ from app.problem_types import (
     IDEMPOTENCY_KEY_REUSED,
     NOT_ACCEPTABLE,
     NOT_SPLITTABLE,
+    NOTHING_CACHED,
     QUERY_TOO_COSTLY,
     SQL_FAILED,
     SQL_INVALID,
@@ -39,14 +41,14 @@ from app.problem_types import (
 from app.problems import FieldError, Problem
 from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
+from app.routes.cached_query import cached_answer, query_of_address
 from app.services import services
-from app.waiting_client import client_socket, patience_s
 
 endpoints = Endpoints("query")
 PROBLEMS = (
     SQL_SYNTAX, SQL_INVALID, SQL_FAILED, SQL_NOT_PERMITTED, STATEMENT_NOT_ALLOWED, NOT_SPLITTABLE,
     QUERY_TOO_COSTLY, TIMED_OUT, CANCELLED, DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_CONFLICT,
-    DATABASE_FAILED,
+    DATABASE_FAILED, NOTHING_CACHED,
 )  # fmt: skip
 EXAMPLE = {"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY grp ORDER BY grp"}
 
@@ -73,14 +75,20 @@ def run_query(body: QueryRequest) -> Response:
     if preferred.respond_async:
         query = query_input(body, services().query_settings.for_async())
         return promise(services().asynchronous, query, preferred, form)
-    query = query_input(body, services().query_settings, streamed=form.format is not JSON)
-    if form.format is not JSON:
-        return streamed_answer(services().queries, services().running, query, form)
-    with services().running.track(
-        g.request_id, patience_s(query.timeout_s), client_socket()
-    ) as control:
-        answer = services().queries.run(query, control)
-    return json_answer(answer, form)
+    return answer_now(body, form)
+
+
+@endpoints.endpoint(
+    "GET", "/v1/query", response=QueryAnswer,
+    problems=(*PROBLEMS, NOT_ACCEPTABLE, VALIDATION_FAILED),
+)  # fmt: skip
+def get_query() -> Response:
+    """Run a query given in the address.
+
+    The URL's parameters are those of POST: sql, and if need be params (a JSON array),
+    max_staleness_s, timeout_s, max_rows, engine and partitions. If-None-Match is obeyed.
+    """
+    return answer_now(query_of_address(), asked())
 
 
 @endpoints.endpoint(
@@ -94,12 +102,14 @@ def explain_query(body: QueryRequest) -> QueryExplanation:
     """
     query = query_input(body, services().query_settings)
     plan = services().queries.explain(query).plan
+    held = services().cache.answers.lookup(query)
+    cache = CacheDocument(cacheable=held.cacheable, reason=held.reason, age_s=held.age_s)
     cost = plan.explained.cost if plan.explained else 0.0
     rows = plan.explained.rows if plan.explained else 0
     if plan.split is None:
         return QueryExplanation(
-            mode="direct", reason=plan.reason, cost=cost, estimated_rows=rows, table=None,
-            fragment_sql=None, fragments=[], merge_sql=None,
+            mode="direct", reason=plan.reason, cache=cache, cost=cost, estimated_rows=rows,
+            table=None, fragment_sql=None, fragments=[], merge_sql=None,
         )  # fmt: skip
     table = plan.table
     parts = [
@@ -109,6 +119,7 @@ def explain_query(body: QueryRequest) -> QueryExplanation:
     return QueryExplanation(
         mode="partitioned",
         reason=plan.reason,
+        cache=cache,
         cost=cost,
         estimated_rows=rows,
         table=f"{table.schema}.{table.name}" if table else None,
@@ -116,6 +127,14 @@ def explain_query(body: QueryRequest) -> QueryExplanation:
         fragments=parts,
         merge_sql=plan.split.merge.query.sql if plan.split.merge else None,
     )
+
+
+def answer_now(body: QueryRequest, form: Asked) -> Response:
+    """Answer the current request: as JSON, by way of the cache, or else as a stream."""
+    query = query_input(body, services().query_settings, streamed=form.format is not JSON)
+    if form.format is not JSON:
+        return streamed_answer(services().queries, services().running, query, form)
+    return cached_answer(query, body.max_staleness_s, form)
 
 
 def query_input(

@@ -4,17 +4,10 @@ import argparse
 import multiprocessing
 import sys
 import time
-from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 
-from tests.oracle.generator import GeneratedQuery
-from tests.oracle.runner import Runner, Tally, Verdict
-from tests.oracle.server import own_server
-from tests.oracle.shrink import shrunk
-from tests.oracle.world import world
-
-SHRUNK_MOST = 20
+from tests.oracle.job import run_job
+from tests.oracle.runner import Tally
 
 
 def main() -> int:
@@ -28,7 +21,7 @@ def main() -> int:
     options = parser.parse_args()
     first, _, end = options.seeds.partition("-")
     seeds = options.seed or list(range(int(first), int(end)))
-    run = partial(_run, url=options.url, shrink=not options.no_shrink, show=bool(options.seed))
+    run = partial(run_job, url=options.url, shrink=not options.no_shrink, show=bool(options.seed))
     began = time.monotonic()
     tally = Tally()
     if options.jobs == 1:
@@ -41,34 +34,6 @@ def main() -> int:
                 tally.merge(part)
     _print_summary(tally, time.monotonic() - began)
     return 1 if tally.mismatches else 0
-
-
-def _run(job: tuple[int, list[int]], *, url: str | None, shrink: bool, show: bool) -> Tally:
-    number, seeds = job
-    tally = Tally()
-    with ExitStack() as stack:
-        maintenance = url or stack.enter_context(own_server()).url("postgres")
-        runner = Runner(stack.enter_context(world(maintenance, f"oracle_{number}")))
-        for seed in seeds:
-            verdict = runner.seed(seed)
-            if verdict.difference is not None and shrink and len(tally.mismatches) < SHRUNK_MOST:
-                verdict = _smaller(runner, verdict)
-            tally.add(verdict)
-            if verdict.difference is not None or show:
-                print(verdict, flush=True)
-    return tally
-
-
-def _smaller(runner: Runner, verdict: Verdict) -> Verdict:
-    """Shrink to a query that differs in the same way: rows, columns, errors or order."""
-    kind = (verdict.difference or "").partition(":")[0]
-
-    def fails(candidate: GeneratedQuery) -> bool:
-        return (runner.query(candidate).difference or "").startswith(kind)
-
-    smaller = shrunk(verdict.query, fails)
-    again = runner.query(replace(smaller, features=verdict.query.features))
-    return again if again.difference is not None else verdict
 
 
 def _print_summary(tally: Tally, elapsed_s: float) -> None:

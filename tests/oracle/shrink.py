@@ -18,7 +18,7 @@ WORTH_REPLACING = (
 
 
 def shrunk(
-    query: GeneratedQuery, fails: Callable[[GeneratedQuery], bool], *, tries: int = 400
+    query: GeneratedQuery, fails: Callable[[GeneratedQuery], bool], *, tries: int = 200
 ) -> GeneratedQuery:
     """Return the smallest query found for which `fails` is true, asking at most `tries` times.
 
@@ -44,7 +44,10 @@ def _candidates(query: GeneratedQuery) -> Iterator[GeneratedQuery]:
     except SqlglotError:
         return
     for variant, order_kept in _variants(tree):
-        sql, params = renumbered(render(variant), query.params)
+        try:
+            sql, params = renumbered(render(variant), query.params)
+        except (ValueError, AttributeError):  # a tree that lacks what its kind must have
+            continue
         if len(sql) < len(query.sql):
             order = query.order if order_kept else ()
             yield replace(query, sql=sql, params=params, order=order)

@@ -85,9 +85,13 @@ class Executor:
         self._stopping.set()
         self._wake.set()
         with self._lock:
-            controls = [control for _, control in self._held.values()]
-        for control in controls:
-            control.cancel("stopping")
+            held = list(self._held)
+        for query_id in held:
+            self._running.cancel(query_id, "stopping")
+
+    def holds(self, query_id: str) -> bool:
+        """Tell whether that query runs here."""
+        return query_id in self._held
 
     def stop(self) -> None:
         """Give back what runs, and wait until that is done."""
@@ -142,16 +146,16 @@ class Executor:
             raise ResultTooLarge(len(data), self._rules.max_result_bytes)
         text = binascii.b2a_base64(data, newline=False).decode()
         if self._store.done(query.id, owner, text, len(answer.rows)):
-            self._metrics.async_ended("done")
+            self._metrics.async_became("done")
 
     def _fail(self, query: AsyncQuery, owner: str, error: Exception) -> None:
         if self._store.failed(query.id, owner, self._describe(error, query.id)):
-            self._metrics.async_ended("failed")
+            self._metrics.async_became("failed")
 
     def _release(self, query: AsyncQuery, owner: str, *, counts: bool) -> None:
         pause_s = PAUSE_S if counts else 0.0
         if self._store.release(query.id, owner, pause_s=pause_s, counts=counts):
-            self._metrics.async_ended("given_back")
+            self._metrics.async_became("given_back")
             _log.info("asynchronous query given back", query_id=query.id)
 
     def _keep(self) -> None:
@@ -178,4 +182,5 @@ class Executor:
             held = list(self._held.items())
         for query_id, (owner, control) in held:
             if not self._store.renew(query_id, owner, self._rules.lease_s, control):
-                control.cancel("deleted")  # or another replica has it: nobody wants it from here
+                # or another replica has it: nobody wants it from here
+                self._running.cancel(query_id, "deleted")

@@ -44,7 +44,7 @@ class AsyncQueries:
         new_id = self._new_id()
         kept_id = self._store.insert(new_id, query, key)
         if kept_id == new_id:
-            self._metrics.async_ended("queued")
+            self._metrics.async_became("queued")
         self.executor.wake()  # everybody hears the notice, but here it is known already
         return kept_id
 
@@ -71,11 +71,14 @@ class AsyncQueries:
 
     def cancel(self, query_id: str) -> Found:
         """End a query of that id, synchronous or not, wherever it runs; forget a finished one."""
+        # first what needs no PostgreSQL; an asynchronous one must be noted as cancelled before
+        if not self.executor.holds(query_id) and self._switchboard.cancel_here(query_id, "deleted"):
+            return "found"
         state = self._store.cancel(query_id)
         if state == "done":
             return "found"
         found = self._switchboard.cancel(query_id, "deleted")
         if state == "cancelled":
-            self._metrics.async_ended("cancelled")
+            self._metrics.async_became("cancelled")
             return "found"  # who runs it finds out at its next renewal, if it has not heard
         return found

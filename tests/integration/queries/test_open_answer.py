@@ -11,10 +11,12 @@ from app.queries.errors import Cancelled, DeadlinePassed
 from app.queries.open_answer import OpenAnswer
 from app.queries.request import QueryInput
 from app.queries.service import QueryService
+from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError
 from db.database import Database
 from db.errors import DatabaseUnavailable
 from query.decision import Engine
+from tests.integration.queries.conftest import service_over
 
 ALL = 10**9
 
@@ -147,3 +149,16 @@ def test_leaving_an_open_answer_early_stops_its_statement(
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%left_early_test%' AND state = 'active' AND pid <> pg_backend_pid()"
         ).fetchone()
     assert running == ("0",)
+
+
+def test_a_split_answer_too_large_for_memory_is_streamed_whole(reader: Database) -> None:
+    small = service_over(
+        reader,
+        QuerySettings(min_fragment_cost=0.001, max_fragment_share=1e9, max_answer_bytes=1024),
+    )
+    query = asked("SELECT id FROM t ORDER BY id")
+    assert small.run(query).truncated
+    with small.open(query, Control("q", 30.0)) as answer:
+        assert len(list(answer.rows)) > 1000
+    assert (answer.mode, answer.truncated) == ("direct", False)
+    assert "too large" in answer.reason
