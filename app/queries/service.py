@@ -80,6 +80,10 @@ class QueryService:
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)
 
+    def vet(self, query: QueryInput) -> None:
+        """Refuse at once what `run` would refuse for its text or its number of parameters."""
+        self._parse(query, Control("", query.timeout_s, self._monotonic))
+
     @contextmanager
     def open(self, query: QueryInput, control: Control) -> Iterator[OpenAnswer]:
         """Answer `query` row by row; its connection is held until the context is left.
