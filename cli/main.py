@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
+from cli.hash import hash_command
 from cli.load import load
 from cli.query import query
 from cli.up import exit_code, up
@@ -35,6 +36,7 @@ def version() -> None:
 
 millrace.add_command(up)
 millrace.add_command(load)
+millrace.add_command(hash_command)
 millrace.add_command(query)
 
 
