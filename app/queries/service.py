@@ -77,6 +77,10 @@ class QueryService:
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)
 
+    def vet(self, query: QueryInput) -> None:
+        """Refuse at once what `run` would refuse for its text or its number of parameters."""
+        self._parse(query, Control("", query.timeout_s, self._monotonic))
+
     @contextmanager
     def open(self, query: QueryInput, control: Control) -> Iterator[OpenAnswer]:
         """Answer `query` row by row; its connection is held until the context is left.
@@ -218,6 +222,7 @@ class QueryService:
         gathered = run.gather(plan, query)
         began = self._monotonic()
         result = run.merge(plan, split, query, gathered)
+        snapshot = transaction.snapshot  # a cut-off statement ends it, and the next has another
         names = self._type_names(transaction, result)
         merged_ms = (self._monotonic() - began) * 1000
         timings = Timings(
@@ -226,7 +231,7 @@ class QueryService:
         )  # fmt: skip
         answer = Answer(
             result.columns, names, result.rows, result.truncated, "partitioned", plan.reason,
-            len(plan.parts), transaction.snapshot, timings,
+            len(plan.parts), snapshot, timings,
         )  # fmt: skip
         return answer, run.exported
 
@@ -241,10 +246,11 @@ class QueryService:
             rows, truncated = collect(stream, query.max_rows, self._settings.max_answer_bytes)
         result = Result(stream.columns, rows, truncated)
         executed_ms = (self._monotonic() - began) * 1000
+        snapshot = transaction.snapshot  # a cut-off statement ends it, and the next has another
         names = self._type_names(transaction, result)
         return Answer(
             result.columns, names, rows, truncated, "direct", reason, 0,
-            transaction.snapshot, Timings(execute=executed_ms),
+            snapshot, Timings(execute=executed_ms),
         )  # fmt: skip
 
     def _open_direct(

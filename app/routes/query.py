@@ -68,6 +68,7 @@ def run_query(body: QueryRequest) -> Response:
     preferred = preferences(request.headers.getlist("Prefer"))
     if preferred.respond_async:
         query = query_input(body, services().query_settings.for_async())
+        services().queries.vet(query)
         return promise(services().asynchronous, query, preferred, form)
     return answer_now(body, form)
 
