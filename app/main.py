@@ -37,7 +37,7 @@ from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import cache, hash_bulk, health, queries, query, status
+from app.routes import cache, explain, hash_bulk, health, queries, query, status
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
@@ -56,9 +56,8 @@ from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 
 ENDPOINTS = (
-    *query.endpoints, *queries.endpoints, *hashes.endpoints, *hash_bulk.endpoints,
-    *cache.endpoints, *status.endpoints,
-    *health.endpoints,
+    *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
+    *hash_bulk.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2

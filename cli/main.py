@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
+from cli.explain import explain
 from cli.hash import hash_command
 from cli.load import load
 from cli.query import query
@@ -38,6 +39,7 @@ millrace.add_command(up)
 millrace.add_command(load)
 millrace.add_command(hash_command)
 millrace.add_command(query)
+millrace.add_command(explain)
 
 
 def main() -> None:
