@@ -1,6 +1,6 @@
 """Whether and how a query splits exactly: the rules, in the order in which they are asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -173,13 +173,12 @@ RULES: tuple[Callable[[exp.Expr, Catalog], str | None], ...] = (
 )
 
 
-def why_whole(statement: Statement, catalog: Catalog) -> str | None:
-    """Return the first reason to run `statement` whole, None if there is none so far."""
+def reasons_whole(statement: Statement, catalog: Catalog) -> Iterator[str]:
+    """Yield what the rules have against splitting `statement`; nothing, if that is all right."""
     for rule in RULES:
         reason = rule(statement.tree, catalog)
         if reason is not None:
-            return reason
-    return None
+            yield reason
 
 
 def split(statement: Statement, names: Sequence[str], catalog: Catalog) -> Split:
@@ -187,7 +186,7 @@ def split(statement: Statement, names: Sequence[str], catalog: Catalog) -> Split
 
     Raises CannotSplit with the reason to run it whole.
     """
-    reason = why_whole(statement, catalog)
+    reason = next(reasons_whole(statement, catalog), None)
     if reason is not None:
         raise CannotSplit(reason)
     return Split(statement, names, catalog)

@@ -1,7 +1,7 @@
 """Decides how one query runs: asks PostgreSQL, then the pure planner, and checks what it says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from app.queries.catalog_reader import CatalogReader
 from app.queries.errors import RunWhole
@@ -19,8 +19,8 @@ from query.fragment import ColumnType
 from query.planned import PlannedFragment, planned_fragments
 from query.prepared import SplitCache
 from query.safety import moves_with_time
-from query.split import FragmentTemplate, SplitPlan
-from query.statement import Statement
+from query.split import FragmentTemplate, SplitPlan, reasons_whole
+from query.statement import Statement, TableName
 from query.types import TypeFact
 from query.views import expanded
 from tasks.dispatcher import Dispatcher
@@ -37,7 +37,8 @@ READINGS = 3
 class Plan:
     """How a query runs.  `split` None: direct, because of `reason`.
 
-    `table` is the largest of what is cut, `parts` are the fragments.  `described` are the columns
+    `table` is the largest of what is cut, `tables` are all that are read, by the names they have in
+    the query.  `parts` are the fragments, chosen for `slots`.  `described` are the columns
     that the whole query has, so that the merge can be held to them.  `has_children` tells that it
     reads tables whose rows lie in others, which may come and go.
     """
@@ -50,6 +51,8 @@ class Plan:
     described: tuple[ColumnType, ...] = ()
     partial_types: tuple[TypeFact, ...] = ()
     has_children: bool = False
+    tables: Mapping[TableName, Table] = field(default_factory=dict)
+    slots: int = 0
 
 
 class Planner:
@@ -97,7 +100,28 @@ class Planner:
         except (CannotSplit, RunWhole) as error:
             return Plan(error.reason, explained)
         except SqlError as error:
-            return Plan(f"PostgreSQL refused a part of it: {error.message}", explained)
+            return Plan(_refused(error), explained)
+
+    def reasons(
+        self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
+    ) -> tuple[str, ...]:
+        """Return all that is known against splitting: of that, planning needs only the first."""
+        found = [plan.reason]
+        if statement.unread is not None:
+            return tuple(dict.fromkeys([*found, statement.unread]))
+        transaction.recover()
+        explained = plan.explained or self.explain(transaction, statement.sql, query.params)
+        try:
+            with translated():
+                found += reasons_whole(*self._read_views(transaction, statement))
+            wished = replace(query, engine="auto")
+            other = self._split(transaction, statement, wished, explained)
+            found += [] if other.split else [other.reason]
+        except (CannotSplit, RunWhole) as error:
+            found.append(error.reason)
+        except SqlError as error:
+            found.append(_refused(error))
+        return tuple(dict.fromkeys(found))
 
     def _decide(self, query: QueryInput, explained: Explained, *, blocks: int) -> Decision:
         forced = query.engine == "partitioned" or query.partitions is not None
@@ -160,6 +184,8 @@ class Planner:
             described.columns,
             tuple(facts),
             has_children,
+            catalog.tables,
+            decision.slots,
         )
 
     def _read_views(
@@ -231,3 +257,7 @@ class Planner:
 def _largest(split: SplitPlan, catalog: Catalog) -> Table | None:
     tables = [catalog.tables[item.table] for item in split.templates if item.table is not None]
     return max(tables, key=lambda table: table.blocks, default=None)
+
+
+def _refused(error: SqlError) -> str:
+    return f"PostgreSQL refused a part of it: {error.message}"
