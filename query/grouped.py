@@ -12,13 +12,13 @@ and over all partials p
     GROUP BY p.c0 HAVING CAST(sum(p.c3) AS bigint) > 5 ORDER BY 2
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from sqlglot import exp
 
 from query.aggregate_call import AggregateCall, is_aggregate, own_aggregates, read_call
 from query.aggregates import CannotSplit, Checks
-from query.canonical import canonical
+from query.canonical import canonical, meaning
 from query.doubts import PLACEHOLDER, Doubts, anywhere, rows_look_alike
 from query.expressions import any_of
 from query.grain import Grain
@@ -27,6 +27,7 @@ from query.merge import Merge, column, merge_query, tied
 from query.outputs import SortKey, sort_keys, window_of
 from query.scope import Scope
 from query.subqueries import check_independent
+from query.trees import copied, rebuilt
 from query.types import TypeFact
 
 
@@ -60,7 +61,7 @@ class GroupedSplit:
             meant = regrouped(items, lambda node: key_meant(node, outputs, names, scope))
             self._grouping = Grouping([self._qualified(item) for item in meant])
         self._calls: list[AggregateCall] = []
-        self._call_texts: list[str] = []
+        self._calls_meant: list[Hashable] = []
         self._outputs = [self._rewrite(self._qualified(output)) for output in outputs]
         self._having = self._rewrite(self._qualified(having.this)) if having else None
         self._order = [(key, self._sort_expression(key)) for key in order]
@@ -68,10 +69,11 @@ class GroupedSplit:
         if self._groups and not self._window.is_open and not order:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
         self._grain = Grain(self._grouping.keys, self._calls)
+        self._fragment = self._grain.fragment(tree, Checks(self._grain.width))
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, before checks are added; no restriction yet."""
-        return self._grain.fragment(self._tree, Checks(self._grain.width))
+        return self._fragment
 
     def finish(
         self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
@@ -121,14 +123,16 @@ class GroupedSplit:
             ambiguous=ambiguous,
             distinct=self._is_distinct,
         )
+        if not checks.columns:
+            return self._fragment, merge
         return self._grain.fragment(self._tree, checks), merge
 
     def _order_is_total(self) -> bool:
         if self._grouping.has_sets:  # a null may be a key's value, or tell that it is left out
             return False
-        sorted_by = {canonical(expression) for _, expression in self._order}
+        sorted_by = {meaning(expression) for _, expression in self._order}
         keys = range(len(self._grouping.keys))
-        return all(canonical(column(number)) in sorted_by for number in keys)
+        return all(meaning(column(number)) in sorted_by for number in keys)
 
     def _sort_expression(self, key: SortKey) -> exp.Expr:
         if key.output is not None:
@@ -139,7 +143,7 @@ class GroupedSplit:
         return self._rewrite(self._qualified(key.expression))
 
     def _qualified(self, node: exp.Expr) -> exp.Expr:
-        copy = node.copy()
+        copy = copied(node)
         if isinstance(copy, exp.Column):
             return self._scope.qualify(copy)
         for found in list(copy.find_all(exp.Column)):
@@ -149,28 +153,26 @@ class GroupedSplit:
 
     def _rewrite(self, node: exp.Expr) -> exp.Expr:
         """Put the partials' columns for keys, and placeholders for aggregates."""
-        text = canonical(node)
-        place = self._grouping.place_of(text)
+        meant = meaning(node)
+        place = self._grouping.place_of(meant)
         if place is not None:
             return column(place)
         if isinstance(node, exp.Filter | exp.WithinGroup) or is_aggregate(node):
-            if text not in self._call_texts:
-                self._call_texts.append(text)
+            if meant not in self._calls_meant:
+                self._calls_meant.append(meant)
                 self._calls.append(read_call(node))
-            number = self._call_texts.index(text)
+            number = self._calls_meant.index(meant)
             return exp.column(f"{PLACEHOLDER}{number}", table=PLACEHOLDER)
         if isinstance(node, exp.Window):
             raise CannotSplit("a window function over groups is not split")
         if isinstance(node, exp.Column):
-            raise CannotSplit(f"{text} is neither grouped by nor aggregated")
+            raise CannotSplit(f"{canonical(node)} is neither grouped by nor aggregated")
         if isinstance(node, exp.Query):
             check_independent(node, self._tree)
-            return node.copy()
-        copy = node.copy()
-        for child in list(copy.iter_expressions()):
-            if not isinstance(child, exp.Identifier | exp.DataType):
-                child.replace(self._rewrite(child))
-        return copy
+            return copied(node)
+        if isinstance(node, exp.Identifier | exp.DataType):
+            return copied(node)
+        return rebuilt(node, self._rewrite)
 
 
 def has_aggregates(node: exp.Expr) -> bool:

@@ -16,6 +16,7 @@ from query.rowwise import RowSplit
 from query.safety import unsafe_reason
 from query.scope import Scope
 from query.statement import Statement, TableName
+from query.trees import copied
 from query.types import INT4, TypeFact
 
 CHECK_TYPE = TypeFact(INT4, -1, "integer", "integer")
@@ -50,9 +51,9 @@ class Split:
     """A query that splits if the types of its partials allow."""
 
     def __init__(self, statement: Statement, names: Sequence[str], catalog: Catalog) -> None:
-        self._tree = statement.tree
+        self._statement = statement
         self._catalog = catalog
-        tree = as_select(statement.tree, len(names)).copy()
+        tree = copied(as_select(statement.tree, len(names)))
         if not isinstance(tree, exp.Select):
             raise CannotSplit("set operations but UNION, and VALUES, are not split")
         cutter = Cutter(tree, catalog)
@@ -63,28 +64,41 @@ class Split:
             raise CannotSplit(f"more than {MAX_TEMPLATES} branches of UNION are not split")
         kind = GroupedSplit if is_grouped(tree) else RowSplit
         self._kind = kind(tree, names, cutter.scope)
+        self._probed: tuple[exp.Select | None, FragmentTemplate | None] = None, None
 
     def whole(self, parameter_types: Sequence[str]) -> BoundSql:
         """Return the whole query as we understood it.
 
         PostgreSQL must plan it exactly as the user's own text, or we misread that.
         """
-        return bind(self._tree, parameter_types)
+        if not parameter_types:
+            return BoundSql(self._statement.written, ())
+        return bind(copied(self._statement.tree), parameter_types)
 
     def probe(self, parameter_types: Sequence[str]) -> FragmentTemplate:
         """Return a fragment for PostgreSQL to describe: the types of the partials' columns."""
-        return self._template(self._kind.fragment(), self._cuts[0], parameter_types)
+        fragment = self._kind.fragment()
+        template = self._template(fragment, self._cuts[0], parameter_types)
+        self._probed = fragment, template
+        return template
 
     def finish(self, types: Sequence[TypeFact], parameter_types: Sequence[str]) -> SplitPlan:
-        """Return the plan for partials with columns of `types`.  Raises CannotSplit."""
+        """Return the plan for partials with columns of `types`, as `probe` has them.
+
+        Raises CannotSplit.
+        """
         fragment, merge = self._kind.finish(types, parameter_types, CHECK_TYPE)
-        templates = [self._template(fragment, cut, parameter_types) for cut in self._cuts]
-        return SplitPlan(tuple(templates), merge)
+        first, *others = self._cuts
+        probed, template = self._probed
+        if template is None or fragment is not probed:  # often they are the same
+            template = self._template(fragment, first, parameter_types)
+        more = [self._template(fragment, cut, parameter_types) for cut in others]
+        return SplitPlan((template, *more), merge)
 
     def _template(
         self, fragment: exp.Select, cut: Cut, parameter_types: Sequence[str]
     ) -> FragmentTemplate:
-        unbound = fragment.copy()
+        unbound = copied(fragment)
         types = [*parameter_types]
         condition: exp.Expr | None = None
         if cut.given is not None:
@@ -100,9 +114,9 @@ def _range_of(fragment: exp.Select, cut: Cut, *, first_parameter: int) -> exp.Ex
     ]
     alias = node.args.get("alias")
     name = alias.this if isinstance(alias, exp.TableAlias) else node.this
-    ctid = exp.Column(this=exp.to_identifier("ctid"), table=name.copy())
+    ctid = exp.Column(this=exp.to_identifier("ctid"), table=copied(name))
     low = exp.GTE(this=ctid, expression=_tid(first_parameter))
-    high = exp.LT(this=ctid.copy(), expression=_tid(first_parameter + 1))
+    high = exp.LT(this=copied(ctid), expression=_tid(first_parameter + 1))
     return exp.And(this=low, expression=high)
 
 
