@@ -16,6 +16,7 @@ from query.decision import Decision, Limits, decide, why_not_worth
 from query.errors import QueryTooCostly
 from query.explained import Explained
 from query.fragment import ColumnType
+from query.modifiers import planning_may_tell_more
 from query.planned import PlannedFragment, planned_fragments
 from query.prepared import Prepared, SplitCache
 from query.safety import moves_with_time
@@ -155,6 +156,9 @@ class Planner:
             raise CannotSplit("a parameter may mean the time of the transaction")
         with translated():
             statement, catalog, described = self._read_views(transaction, statement, query.sql)
+            columns = described.columns
+            if planning_may_tell_more(statement.tree, columns):
+                columns = transaction.describe_result(query.sql, query.params)
             types = self._parameter_types(transaction, described)
             names = tuple(column.name for column in described.columns)
             prepared = self._splits.prepare(statement, names, types, catalog)
@@ -181,7 +185,7 @@ class Planner:
             split,
             largest,
             parts,
-            described.columns,
+            columns,
             tuple(facts),
             has_children,
             catalog.tables,
