@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from query.aggregates import CannotSplit
 from query.catalog import Catalog
+from query.keyed import KeyCut
 from query.split import Split, SplitPlan, split
 from query.statement import Statement
 from query.types import TypeFact
@@ -23,7 +24,8 @@ class Prepared:
     def __init__(self, parts: Split, parameter_types: tuple[str, ...]) -> None:
         self._parts = parts
         self._parameter_types = parameter_types
-        self._finished: dict[tuple[TypeFact, ...], SplitPlan | CannotSplit] = {}
+        self._finished: dict[Hashable, SplitPlan | CannotSplit] = {}
+        self._finished_by_key: dict[Hashable, SplitPlan | CannotSplit] = {}
         self.whole = parts.whole(parameter_types)
         self.probe = parts.probe(parameter_types)
 
@@ -37,6 +39,30 @@ class Prepared:
             except CannotSplit as error:
                 kept = error
             self._finished = {key: kept}  # types change only with the schema: one is enough
+        return _given(kept)
+
+    @property
+    def has_blocks(self) -> bool:
+        """Tell whether it may be cut by blocks."""
+        return self._parts.has_blocks
+
+    @property
+    def keyed(self) -> KeyCut | None:
+        """How it may be cut by the values of a column, if it may."""
+        return self._parts.keyed
+
+    def finish_by_key(self, facts: Sequence[TypeFact], column: str, *, nullable: bool) -> SplitPlan:
+        """Return the plan for ranges of `column`.  Raises CannotSplit."""
+        key = (tuple(facts), column, nullable)
+        kept = self._finished_by_key.get(key)
+        if kept is None:
+            try:
+                kept = self._parts.finish_by_key(
+                    facts, self._parameter_types, column, nullable=nullable
+                )
+            except CannotSplit as error:
+                kept = error
+            self._finished_by_key = {key: kept}
         return _given(kept)
 
 

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from query.aggregates import CannotSplit
 from query.canonical import canonical
+from query.doubts import anywhere
 from query.merge import Merge, column, first_rows, merge_query, tied
 from query.outputs import sort_keys, window_of
 from query.scope import Scope
@@ -20,9 +21,19 @@ from query.types import TypeFact
 
 
 class RowSplit:
-    """A query whose rows are filtered rows; `extra` sort keys travel behind the outputs."""
+    """A query whose rows are filtered rows; `extra` sort keys travel behind the outputs.
 
-    def __init__(self, tree: exp.Select, names: Sequence[str], scope: Scope) -> None:
+    `doubts` are conditions over rows: where one is true for any row, the answer is ambiguous.
+    They travel last.
+    """
+
+    def __init__(
+        self,
+        tree: exp.Select,
+        names: Sequence[str],
+        scope: Scope,
+        doubts: Sequence[exp.Expr] = (),
+    ) -> None:
         self._tree = tree
         self._names = names
         self._scope = scope
@@ -32,6 +43,9 @@ class RowSplit:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
         self._distinct_on = self._distinct_keys()
         self._extra = [key.expression for key in self._order if key.expression is not None]
+        self._doubts = doubts
+        if doubts and self._distinct_on:
+            raise CannotSplit("DISTINCT ON may leave out rows that tie in a window")
 
     def _distinct_keys(self) -> int:
         """Return how many keys ORDER BY shares with DISTINCT ON, which are its first ones."""
@@ -50,6 +64,7 @@ class RowSplit:
             copy.set(part, None)
         items = [*copy.expressions]
         items += [exp.alias_(extra.copy(), f"o{n}") for n, extra in enumerate(self._extra)]
+        items += [exp.alias_(doubt.copy(), f"t{n}") for n, doubt in enumerate(self._doubts)]
         copy.set("expressions", items)
         return copy
 
@@ -58,16 +73,16 @@ class RowSplit:
     ) -> tuple[exp.Select, Merge | None]:
         """Return fragment and merge for partials with columns of `types`.  Raises CannotSplit."""
         fragment = self.fragment()
-        if not self._order:
+        if not self._order and not self._doubts:
             return fragment, None
         width = len(self._names)
         places, extra = [], width
         for key in self._order:
             places.append(key.output if key.output is not None else extra)
             extra += key.output is None
-        if max(places) >= len(types):
+        if max(places, default=0) >= len(types):
             raise CannotSplit("ORDER BY names an output that is not there")
-        ambiguous = []
+        ambiguous = [anywhere(column(extra + n)) for n in range(len(self._doubts))]
         reach = self._window.reach
         total = self._is_total(places, types)
         if self._distinct_on and not total:
@@ -77,7 +92,7 @@ class RowSplit:
         if self._distinct_on:
             # its keys must be those of ORDER BY, and PostgreSQL looks at their text
             fragment.set("order", self._tree.args["order"].copy())
-        elif reach is not None:
+        elif reach is not None and not self._doubts:
             positions = [
                 key.over(exp.Literal.number(place + 1))
                 for key, place in zip(self._order, places, strict=True)
