@@ -33,12 +33,31 @@ class KeyCut:
     """A driving table that can be cut by the values of any one of `columns`.
 
     `conditions` are those of WHERE that compare the column of that place with constants: which
-    values are there at all.
+    values are there at all.  `filled` are the columns whose nulls such a condition leaves out.
     """
 
     cut: Cut
     columns: tuple[str, ...]
     conditions: tuple[tuple[exp.Expr, ...], ...]
+    filled: frozenset[str]
+
+    @classmethod
+    def of(cls, cut: Cut, node: exp.Expr, names: Sequence[str]) -> "KeyCut":
+        """Return the cut of the table at `node` by any of the columns `names`."""
+        select = node.parent_select
+        assert select is not None  # noqa: S101 - it stands in a FROM
+        conditions = tuple(_conditions(select, node, name) for name in names)
+        from_ = select.args.get("from_")
+        is_alone = from_ is not None and from_.this is node and not select.args.get("joins")
+        filled = frozenset(
+            name
+            for name, given in zip(names, conditions, strict=True)
+            if any(
+                is_alone or all(column.table for column in condition.find_all(exp.Column))
+                for condition in given
+            )
+        )
+        return cls(cut, tuple(names), conditions, filled)
 
 
 # which of an item's columns may be cut by; None: any rows may be told from others
@@ -54,15 +73,12 @@ def required_cut(tree: exp.Select, cutter: Cutter, catalog: Catalog) -> KeyCut |
 def optional_cut(cut: Cut, cutter: Cutter) -> KeyCut | None:
     """Return the cut by values of what an index may serve, of a table cut anyhow; or None."""
     node = cutter.node_at(cut.place)
-    select = node.parent_select if node is not None else None
-    if node is None or select is None or cut.table is None or cut.dropped:
+    if node is None or cut.table is None or cut.dropped:
         return None
-    names = [name for name, oid in cut.table.columns.items() if oid in KEY_TYPES]
-    by_name = {name: _conditions(select, node, name) for name in names}
-    columns = tuple(name for name in names if by_name[name])
-    if not columns:
-        return None
-    return KeyCut(cut, columns, tuple(by_name[name] for name in columns))
+    names = sorted(name for name, oid in cut.table.columns.items() if oid in KEY_TYPES)
+    every = KeyCut.of(cut, node, names)
+    compared = [name for name, given in zip(names, every.conditions, strict=True) if given]
+    return KeyCut.of(cut, node, compared) if compared else None
 
 
 def has_row_windows(tree: exp.Select) -> bool:
@@ -113,11 +129,8 @@ class _Finder:
             name for name in sorted(needed) if source.table.columns.get(name) in KEY_TYPES
         )
         if columns:
-            select = source.node.parent_select
-            assert select is not None  # noqa: S101 - it stands in a FROM
-            conditions = tuple(_conditions(select, source.node, name) for name in columns)
             place = self._cutter.number(source.node)
-            yield KeyCut(Cut(place, source.given, source.table), columns, conditions)
+            yield KeyCut.of(Cut(place, source.given, source.table), source.node, columns)
 
     def _scope(self, query: exp.Select, withs: Withs) -> Scope:
         return self._cutter.scope_of(query, withs)

@@ -122,7 +122,12 @@ class KeyReader:
             return []
         names = array_literal(cut.columns)
         columns = [
-            _Column(name or "", null != "t" or table.has_children, collation, indexed == "t")
+            _Column(
+                name or "",
+                nullable=(null != "t" or table.has_children) and name not in cut.filled,
+                collation=collation,
+                indexed=indexed == "t",
+            )
             for name, null, collation, indexed in transaction.rows(COLUMNS, [str(table.oid), names])
         ]
         found = []
