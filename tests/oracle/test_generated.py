@@ -68,6 +68,8 @@ LEAST_SPLIT = {
     "USING": 0.38,
     "NATURAL": 0.38,
     "GROUPING SETS": 0.24,
+    "window": 0.20,
+    "window over groups": 0.36,
 }
 
 
