@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from flask import Response, request
 from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import ClientDisconnected
 
 from app.problem_types import MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED
 from app.problems import Problem
@@ -29,23 +30,38 @@ def parse_body(model: type[ModelT]) -> ModelT:
             f"The body came with {given}. Send the header Content-Type: application/json.",
             headers={"Accept-Post": "application/json"},
         )
-    body = request.get_data(cache=False)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(_whole_body())
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        first = details[0]
-        if first["type"] == "json_invalid":
-            reason = str(first.get("ctx", {}).get("error", first["msg"]))
-            raise Problem(MALFORMED_JSON, f"The body is not valid JSON: {reason}.") from error
-        errors = field_errors(model, details)
-        where = errors[0].pointer or "The body"
-        more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-        raise Problem(
-            VALIDATION_FAILED,
-            f"{where}: {errors[0].reason} {errors[0].remedy}{more}",
-            errors=errors,
-        ) from error
+        raise refused(model, error) from error
+
+
+def _whole_body() -> bytes:
+    length, most = request.content_length, request.max_content_length
+    if length is None or (most is not None and length > most):
+        return request.get_data(cache=False)
+    # straight from the server: werkzeug's layers around it take longer than reading a small body
+    body: bytes = request.environ["wsgi.input"].read(length)
+    if len(body) < length:
+        raise ClientDisconnected
+    return body
+
+
+def refused(model: type[BaseModel], error: ValidationError) -> Problem:
+    """Return the problem of what is not JSON (400) or does not fit `model` (422)."""
+    details = error.errors(include_url=False, include_input=False)
+    first = details[0]
+    if first["type"] == "json_invalid":
+        reason = str(first.get("ctx", {}).get("error", first["msg"]))
+        return Problem(MALFORMED_JSON, f"The body is not valid JSON: {reason}.")
+    errors = field_errors(model, details)
+    where = errors[0].pointer or "The body"
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return Problem(
+        VALIDATION_FAILED,
+        f"{where}: {errors[0].reason} {errors[0].remedy}{more}",
+        errors=errors,
+    )
 
 
 def json_response(body: bytes | BaseModel, status: int = 200) -> Response:

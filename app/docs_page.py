@@ -36,7 +36,8 @@ class Model:
 class Call:
     """One call of the API; `answers` are (status, what it means, name of the body's model).
 
-    The name is empty for an answer without a body.
+    The name is empty for an answer without a body.  `upload` is the media type of a body that is
+    no JSON document, empty when there is none.
     """
 
     anchor: str
@@ -46,12 +47,16 @@ class Call:
     description: str
     request: Model | None
     example: Any
+    upload: str
     answers: tuple[tuple[str, str, str], ...]
 
     def curl(self, address: str) -> str:
         """Return a command line that makes this call at `address` (no slash at its end)."""
         method = " -X DELETE" if self.method == "DELETE" else ""
         command = f"curl -sS {shlex.quote(address + self.path)}{method}"
+        if self.upload:
+            sends = f"-H 'Content-Type: {self.upload}' --data-binary @FILE"
+            return f"{command} \\\n  {sends}"
         if self.example is None:
             return command
         body = shlex.quote(json.dumps(self.example, ensure_ascii=False))
@@ -91,6 +96,7 @@ def calls(document: Mapping[str, Any]) -> dict[str, list[Call]]:
         for method, operation in operations.items():
             content = operation.get("requestBody", {}).get("content", {})
             body = content.get("application/json", {})
+            upload = "" if body else next(iter(content), "")
             found[operation["tags"][0]].append(
                 Call(
                     anchor=operation["operationId"],
@@ -100,6 +106,7 @@ def calls(document: Mapping[str, Any]) -> dict[str, list[Call]]:
                     description=operation.get("description", ""),
                     request=bodies[_name(body["schema"])] if body else None,
                     example=body.get("example"),
+                    upload=upload,
                     answers=tuple(
                         (status, answer["description"], _body_of(answer))
                         for status, answer in operation["responses"].items()

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from flask import Flask, Response
@@ -38,6 +38,16 @@ class PathParameter:
 
 
 @dataclass(frozen=True)
+class QueryParameter:
+    """A parameter in the URL after `?`; the view reads it.  `values` are those it may have."""
+
+    name: str
+    description: str
+    values: tuple[str, ...]
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """One call: method, path, the models of its bodies, and what it can answer.
 
@@ -45,7 +55,8 @@ class Endpoint:
     to its model, None for an answer without a body.  `example` is a request body that
     can be sent as it is; the documentation shows it.  A view with a `request` model gets the
     parsed body as its first argument, and path parameters by name; it returns a model, or a whole
-    Response.
+    Response.  A body in one of the media types of `reads` is read by the view itself; their models
+    are of one item, None for bytes of any kind.
     """
 
     method: Method
@@ -59,6 +70,8 @@ class Endpoint:
     problems: tuple[ProblemType, ...]
     example: Mapping[str, Any] | None
     view: View
+    reads: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
+    query: tuple[QueryParameter, ...] = ()
 
     def __call__(self, **values: str) -> ResponseReturnValue:
         """Answer the current request; `values` are the path's parameters."""
@@ -97,6 +110,8 @@ class Endpoints:
         also: Mapping[int, type[BaseModel]] | None = None,
         problems: Sequence[ProblemType] = (),
         example: Mapping[str, Any] | None = None,
+        reads: Mapping[str, type[BaseModel] | None] | None = None,
+        query: Sequence[QueryParameter] = (),
     ) -> Callable[[ViewT], ViewT]:
         """Declare the decorated view as a call; its docstring is the documentation.
 
@@ -125,6 +140,8 @@ class Endpoints:
                     ),
                     example=example,
                     view=view,
+                    reads=dict(reads or {}),
+                    query=tuple(query),
                 )
             )
             return view

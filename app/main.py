@@ -12,10 +12,13 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from app import endpoints
+from app.application import Application
 from app.cache.settings import CacheSettings
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
 from app.error_handling import register_error_handling
+from app.hashes.settings import HashSettings
+from app.hashes.wiring import build_hashing
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
 from app.problem_table import problem_document, title_of
@@ -34,7 +37,7 @@ from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import cache, health, queries, query, status
+from app.routes import cache, explain, hash_bulk, health, queries, query, status
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
@@ -53,8 +56,8 @@ from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 
 ENDPOINTS = (
-    *query.endpoints, *queries.endpoints, *hashes.endpoints, *cache.endpoints, *status.endpoints,
-    *health.endpoints,
+    *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
+    *hash_bulk.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -67,7 +70,7 @@ def create_app() -> Flask:
     configure_structlog()
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings),
+        read(CacheSettings), read(HashSettings),
     )  # fmt: skip
     services.database.open()
     services.own_database.open()
@@ -86,6 +89,7 @@ def build_services(
     queue_settings: QueueSettings,
     query_settings: QuerySettings,
     cache_settings: CacheSettings,
+    hash_settings: HashSettings,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -174,6 +178,7 @@ def build_services(
         ),
         self_check=self_check,
         query_settings=query_settings,
+        hashing=build_hashing(hash_settings),
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
@@ -203,7 +208,7 @@ def _async_queries(
 
 def build_app(services: Services) -> Flask:
     """Build the application around `services`."""
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.app_max_body_bytes
     app.url_map.merge_slashes = False  # else `//v1` is answered with a redirect, in HTML
     app.extensions[EXTENSION] = services

@@ -75,13 +75,17 @@ class PlanDocument(ResponseModel):
 
 
 class TimingsDocument(ResponseModel):
-    """Where the time went, in milliseconds."""
+    """Where the time went, in milliseconds; what did not happen took 0."""
 
-    plan: float
-    queue: float
-    execute: float
-    merge: float
-    total: float
+    plan: float = Field(description="Parsing, a connection, PostgreSQL's plan, and the split.")
+    queue: float = Field(description="Until the last fragment was begun by a worker.")
+    execute: float = Field(description="Running: the fragments, or the query itself.")
+    merge: float = Field(description="From the last partial to the answer's rows.")
+    postgresql: float = Field(
+        description="The part of total that was spent waiting for PostgreSQL, in whichever stage; "
+        "of fragments, the one that waited longest counts. The rest is Millrace's own."
+    )
+    total: float = Field(description="All of it, inside the replica.")
 
 
 class QueryAnswer(ResponseModel):
@@ -100,35 +104,3 @@ class QueryAnswer(ResponseModel):
     age_s: float = Field(description="How old the answer is; 0: computed for this request.")
     stale: bool = Field(description="True when it is too old, and PostgreSQL is away.")
     timings_ms: TimingsDocument
-
-
-class FragmentDocument(ResponseModel):
-    """One part of a split query."""
-
-    rows: str = Field(description="Which rows it reads, in words.")
-    sql: str
-    params: list[str | None]
-
-
-class CacheDocument(ResponseModel):
-    """What the cache has to do with a query."""
-
-    cacheable: bool
-    reason: str = Field(description="Why its answer is not kept; empty when it is.")
-    age_s: float | None = Field(description="Age of the answer that is kept now; null for none.")
-
-
-class QueryExplanation(ResponseModel):
-    """What would run; nothing has."""
-
-    mode: Literal["direct", "partitioned"]
-    reason: str
-    cache: CacheDocument
-    cost: float = Field(description="PostgreSQL's estimate for the whole query, planner units.")
-    estimated_rows: int
-    table: str | None = Field(description="The driving table; the largest of several.")
-    fragment_sql: str | None = Field(description="The SQL of the first fragment.")
-    fragments: list[FragmentDocument]
-    merge_sql: str | None = Field(
-        description="How the partials become the answer; null: they follow each other."
-    )

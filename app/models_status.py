@@ -74,6 +74,21 @@ class LanesPart(ResponseModel):
     error: str | None = Field(description="Why they are not known; null when they are.")
 
 
+class OutOfServiceDocument(ResponseModel):
+    """An algorithm that failed its self-test in this process."""
+
+    algorithm: str
+    reason: str = Field(description="What it got wrong.")
+
+
+class HashingPart(ResponseModel):
+    """Hashing, as this process can do it."""
+
+    out_of_service: list[OutOfServiceDocument] = Field(
+        description="Algorithms that are refused; empty when all is well."
+    )
+
+
 class StatusResponse(ResponseModel):
     """The state of the whole, as one replica sees it."""
 
@@ -82,3 +97,4 @@ class StatusResponse(ResponseModel):
     database: DatabasePart
     workers: WorkersPart
     lanes: LanesPart
+    hashing: HashingPart

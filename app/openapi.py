@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.endpoints import Endpoint
+from app.endpoints import Endpoint, QueryParameter
 from app.models import ProblemDocument
 from app.problems import MEDIA_TYPE, ProblemType
 
@@ -61,6 +61,14 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             }
             for parameter in endpoint.parameters
         ]
+    if endpoint.query:
+        operation.setdefault("parameters", []).extend(map(_query_parameter, endpoint.query))
+    if endpoint.reads:
+        content: dict[str, Any] = {}
+        for media_type, model in endpoint.reads.items():
+            # no schema means bytes of any kind (OpenAPI 3.1, section 4.8.14.3)
+            content |= {media_type: {}} if model is None else _content(media_type, model)
+        operation["requestBody"] = {"required": True, "content": content}
     if endpoint.request is not None:
         content = _content("application/json", endpoint.request)
         if endpoint.example is not None:
@@ -77,6 +85,17 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         response["content"] |= _content(MEDIA_TYPE, ProblemDocument)
     operation["responses"] = dict(sorted(responses.items()))
     return operation
+
+
+def _query_parameter(parameter: QueryParameter) -> dict[str, Any]:
+    one: dict[str, Any] = {"type": "string", "enum": list(parameter.values)}
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": False,
+        "description": parameter.description,
+        "schema": {"type": "array", "items": one} if parameter.repeated else one,
+    }
 
 
 def _answer(model: type[BaseModel] | None) -> dict[str, Any]:
@@ -101,6 +120,8 @@ def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     for endpoint in endpoints:
         if endpoint.request is not None:
             models[endpoint.request, "validation"] = None
+        for model in filter(None, endpoint.reads.values()):
+            models[model, "validation"] = None
         for model in filter(None, endpoint.responses.values()):
             models[model, "serialization"] = None
     _, definitions = models_json_schema(list(models), ref_template=REF + "{model}")

@@ -15,6 +15,7 @@ from werkzeug.exceptions import (
 )
 
 from app.problem_types import (
+    ALGORITHM_OUT_OF_SERVICE,
     BAD_REQUEST,
     BODY_TOO_LARGE,
     DATABASE_BUSY,
@@ -27,12 +28,14 @@ from app.problem_types import (
     RESULT_TOO_LARGE,
     TIMED_OUT,
     UNEXPECTED_STATUS,
+    VALIDATION_FAILED,
 )
-from app.problems import Problem, ProblemType
+from app.problems import FieldError, Problem, ProblemType
 from app.queries.asynchronous.errors import GivenUp, ResultTooLarge
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from db.errors import CheckoutTimeout, DatabaseUnavailable
+from hashing.errors import OptionRefused, OutOfService
 from query.errors import QueryError
 from tasks.errors import GatherTimeout, QueueError
 
@@ -83,6 +86,20 @@ def _queue_unavailable(_error: QueueError) -> Problem:
     )
 
 
+def _option_refused(error: OptionRefused) -> Problem:
+    place = f"/{error.option}"
+    return Problem(
+        VALIDATION_FAILED,
+        f"{place}: {error.reason} {error.remedy}",
+        errors=[FieldError(place, error.reason, error.remedy)],
+    )
+
+
+def _out_of_service(error: OutOfService) -> Problem:
+    # only a restart can help this replica; the balancer may send the client to another meanwhile
+    return Problem(ALGORITHM_OUT_OF_SERVICE, str(error), retry_after_s=5.0)
+
+
 # A row is a problem type, with the exception's text as the detail, or a function that makes the
 # problem.  The nearest class in the exception's ancestry wins.
 TABLE: Mapping[type[Exception], Row] = {
@@ -95,6 +112,8 @@ TABLE: Mapping[type[Exception], Row] = {
     CheckoutTimeout: _database_busy,
     QueueError: _queue_unavailable,
     GatherTimeout: TIMED_OUT,
+    OptionRefused: _option_refused,
+    OutOfService: _out_of_service,
     GivenUp: GIVEN_UP,
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,

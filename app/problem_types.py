@@ -139,6 +139,15 @@ QUERY_TOO_COSTLY = ProblemType(
     "PostgreSQL estimates more work than MILLRACE_MAX_QUERY_COST allows. Restrict what it reads.",
 )  # fmt: skip
 
+DIGEST_MISMATCH = ProblemType(
+    "digest-mismatch", 400, "The body is not the one that its digest was computed of",
+    "It was changed or cut on its way; the digest that arrived is in computed. Send it again.",
+)  # fmt: skip
+ALGORITHM_OUT_OF_SERVICE = ProblemType(
+    "algorithm-out-of-service", 503, "The algorithm failed its self-test",
+    "This replica would compute wrong digests with it, so it refuses. Others are not affected.",
+)  # fmt: skip
+
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
     BAD_REQUEST,
@@ -173,4 +182,6 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DATABASE_FAILED,
     NOT_SPLITTABLE,
     QUERY_TOO_COSTLY,
+    DIGEST_MISMATCH,
+    ALGORITHM_OUT_OF_SERVICE,
 )

@@ -8,6 +8,7 @@ import redis
 from flask import current_app
 
 from app.cache.wiring import Cache
+from app.hashes.wiring import Hashing
 from app.metrics import AppMetrics
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
@@ -51,6 +52,7 @@ class Services:
     event_streams: EventStreams
     self_check: SelfCheck
     query_settings: QuerySettings
+    hashing: Hashing
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

@@ -45,8 +45,12 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         """Begin to drain (SIGTERM)."""
         if self.draining_since is None:
             self.draining_since = time.monotonic()
-            # wakes the loop, which then looks again
-            self.method_queue.defer(begin_drain, self.services)
+            # wakes the loop, which then looks again; while the application is still being built,
+            # there is no loop yet, and nothing to drain until it runs
+            self.method_queue.defer(self._begin_drain)
+
+    def _begin_drain(self) -> None:
+        begin_drain(self.services)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve events for at most `timeout` seconds; stop accepting once the drain is over."""

@@ -39,3 +39,13 @@ class LoadRefused(CommandError):
     """The file, or a value of it, does not fit; nothing was loaded."""
 
     exit_code = 6
+
+
+class HashMismatch(CommandError):
+    """A checked file does not have the digest that was noted, or cannot be read."""
+
+
+class HashRefused(CommandError):
+    """What is asked of an algorithm does not fit it, or a list of digests cannot be read."""
+
+    exit_code = 2

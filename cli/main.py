@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
+from cli.explain import explain
+from cli.hash import hash_command
 from cli.load import load
 from cli.query import query
 from cli.up import exit_code, up
@@ -35,7 +37,9 @@ def version() -> None:
 
 millrace.add_command(up)
 millrace.add_command(load)
+millrace.add_command(hash_command)
 millrace.add_command(query)
+millrace.add_command(explain)
 
 
 def main() -> None:

@@ -54,7 +54,8 @@ def query(
     body: dict[str, Any] = {"sql": sql, "params": list(params)}
     if max_rows is not None:
         body["max_rows"] = max_rows
-    pieces = answer(url, body, TYPES["ndjson" if form == "table" else form], api_key)
+    accept = TYPES["ndjson" if form == "table" else form]
+    pieces = answer(url, "/v1/query", body, accept, api_key)
     if form == "table":
         _print_table(b"".join(pieces))
         return
@@ -63,8 +64,13 @@ def query(
     sys.stdout.buffer.flush()
 
 
-def answer(url: str, body: dict[str, Any], accept: str, api_key: str | None) -> Iterator[bytes]:
-    """Yield the bytes of an answer.  Raises QueryFailed, also when its end is missing."""
+def answer(
+    url: str, path: str, body: dict[str, Any], accept: str, api_key: str | None
+) -> Iterator[bytes]:
+    """Yield the bytes that are sent back for `body`.
+
+    Raises QueryFailed, also when their end is missing.
+    """
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise QueryFailed(f"{url} is no http or https URL.")
@@ -74,7 +80,7 @@ def answer(url: str, body: dict[str, Any], accept: str, api_key: str | None) -> 
     if api_key is not None:
         headers["X-API-Key"] = api_key
     try:
-        connection.request("POST", "/v1/query", json.dumps(body).encode(), headers)
+        connection.request("POST", path, json.dumps(body).encode(), headers)
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise QueryFailed(_reason(response.read(), response.status))

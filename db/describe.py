@@ -27,10 +27,10 @@ class Described(NamedTuple):
 def describe(connection: Connection, sql: str) -> Described:
     """Let PostgreSQL parse one statement.  Raises psycopg.Error for what it refuses."""
     pgconn = connection.pgconn
-    parsed = pgconn.prepare(b"", sql.encode())
+    parsed = connection.counted(lambda: pgconn.prepare(b"", sql.encode()))
     if parsed.status != ExecStatus.COMMAND_OK:
         raise psycopg.errors.error_from_result(parsed)
-    result = pgconn.describe_prepared(b"")
+    result = connection.counted(lambda: pgconn.describe_prepared(b""))
     if result.status != ExecStatus.COMMAND_OK:
         raise psycopg.errors.error_from_result(result)
     parameters = tuple(result.param_type(place) for place in range(result.nparams))

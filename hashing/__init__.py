@@ -1,1 +1,1 @@
-"""Digests over values.  Pure: no I/O."""
+"""Digests over values, and password hashes.  Pure: no I/O."""

@@ -24,10 +24,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Decision:
-    """`fragments` 0 means direct; `reason` is for people."""
+    """`fragments` 0 means direct; `reason` is for people; `slots` were there to choose from."""
 
     fragments: int
     reason: str
+    slots: int = 0
 
 
 def decide(
@@ -64,7 +65,7 @@ def decide(
     count = max(1, min(count, limits.max_fragments, max(1, blocks)))
     if count < 2 and not forced:
         return Decision(0, "one slot alone gains nothing")
-    return Decision(count, f"cost {cost:.0f} over {count} of {slots} slots")
+    return Decision(count, f"cost {cost:.0f} over {count} of {slots} slots", slots)
 
 
 def why_not_worth(

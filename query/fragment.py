@@ -1,7 +1,7 @@
 """The query for one partition, and what comes back of it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -49,25 +49,28 @@ class ColumnType:
 
 @dataclass(frozen=True)
 class Partial:
-    """A fragment's result: `data[c][r]` is row r of column c in PostgreSQL's text format."""
+    """A fragment's result: `data[c][r]` is row r of column c in PostgreSQL's text format.
+
+    `postgresql_s` is how long the worker waited for PostgreSQL.
+    """
 
     columns: tuple[ColumnType, ...]
     data: list[list[str | None]]
     row_count: int
+    postgresql_s: float = field(default=0.0, compare=False)
 
     def encode(self) -> bytes:
         """Return the partial as JSON."""
         columns = [(column.oid, column.typmod, column.name) for column in self.columns]
-        return json.dumps(
-            [columns, self.data, self.row_count], separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        document = [columns, self.data, self.row_count, round(self.postgresql_s, 6)]
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> "Partial":
         """Read what `encode` wrote.  Raises ValueError for anything else."""
         try:
-            columns, values, row_count = json.loads(data)
-            return cls(tuple(ColumnType(*column) for column in columns), values, row_count)
+            columns, values, row_count, *rest = json.loads(data)
+            return cls(tuple(ColumnType(*column) for column in columns), values, row_count, *rest)
         except (TypeError, ValueError) as error:
             raise ValueError(f"not a partial: {error}") from error
 

@@ -45,11 +45,10 @@ def planned_fragments(
 def keyed_fragments(
     template: KeyedTemplate,
     table: Table,
-    column: str,
     params: Sequence[str | None],
     ranges: Sequence[KeyRange],
 ) -> tuple[PlannedFragment, ...]:
-    """Return a fragment for each of `ranges` of the table's column, of which there are two."""
+    """Return a fragment for each of `ranges` of a table's column: two or more."""
     found = []
     for part in ranges:
         sql = template.between
@@ -58,6 +57,6 @@ def keyed_fragments(
         elif part.high is None:
             sql = template.last
         values = tuple(chosen(sql, [*params, part.low, part.high]))
-        rows = f"{part.describe(column)}, of {table.schema}.{table.name}"
+        rows = f"{part.describe(template.column)}, of {table.schema}.{table.name}"
         found.append(PlannedFragment(sql.sql, values, rows))
     return tuple(found)

@@ -1,6 +1,6 @@
 """Whether and how a query splits exactly: the rules, in the order in which they are asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -40,11 +40,14 @@ class FragmentTemplate:
 
 @dataclass(frozen=True)
 class KeyedTemplate:
-    """The queries for the first of the ranges of a key, those between, and the last.
+    """The queries for the first of the ranges of `column`, those between, and the last.
 
     Parameters behind the user's own are the lower and the upper bound of the range.
+    `is_needed` tells that blocks would not do.
     """
 
+    column: str
+    is_needed: bool
     first: BoundSql
     between: BoundSql
     last: BoundSql
@@ -54,7 +57,8 @@ class KeyedTemplate:
 class SplitPlan:
     """How a query runs in parts: its answer is the merge of the partials of all templates.
 
-    Without `merge` the partials follow each other.  With `keyed` there are no templates.
+    Without `merge` the partials follow each other.  With `keyed` the one
+    template is that of the ranges between.
     """
 
     templates: tuple[FragmentTemplate, ...]
@@ -147,7 +151,9 @@ class Split:
             condition = range_condition(key, first, last, nullable=nullable)
             cut_out(unbound, cut, condition, self._catalog)
             queries.append(bind(unbound, [*parameter_types, bound_type, bound_type]))
-        return SplitPlan((), merge, KeyedTemplate(*queries))
+        template = FragmentTemplate(queries[1], cut.given)
+        keyed = KeyedTemplate(column, not self._cuts, *queries)
+        return SplitPlan((template,), merge, keyed)
 
     def _template(
         self, fragment: exp.Select, cut: Cut, parameter_types: Sequence[str]
@@ -240,13 +246,12 @@ RULES: tuple[Callable[[exp.Expr, Catalog], str | None], ...] = (
 )
 
 
-def why_whole(statement: Statement, catalog: Catalog) -> str | None:
-    """Return the first reason to run `statement` whole, None if there is none so far."""
+def reasons_whole(statement: Statement, catalog: Catalog) -> Iterator[str]:
+    """Yield what the rules have against splitting `statement`; nothing, if that is all right."""
     for rule in RULES:
         reason = rule(statement.tree, catalog)
         if reason is not None:
-            return reason
-    return None
+            yield reason
 
 
 def split(statement: Statement, names: Sequence[str], catalog: Catalog) -> Split:
@@ -254,7 +259,7 @@ def split(statement: Statement, names: Sequence[str], catalog: Catalog) -> Split
 
     Raises CannotSplit with the reason to run it whole.
     """
-    reason = why_whole(statement, catalog)
+    reason = next(reasons_whole(statement, catalog), None)
     if reason is not None:
         raise CannotSplit(reason)
     return Split(statement, names, catalog)

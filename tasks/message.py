@@ -57,7 +57,8 @@ class Task:
 class Reply:
     """A task's answer: a payload, or the error that took its place.
 
-    `queued_s` is the time from queueing to start, `ran_s` the handler's run time.
+    `queued_s` is the time from queueing to start, `ran_s` the handler's run time, `attempt` counts
+    from 1 how often the task was given to a worker.
     """
 
     index: int
@@ -66,10 +67,11 @@ class Reply:
     error: str | None
     queued_s: float
     ran_s: float
+    attempt: int = 1
 
     def encode(self) -> bytes:
         """Return a line of JSON, then the payload as it is: payloads can be megabytes."""
-        header = [self.index, self.worker, self.error, self.queued_s, self.ran_s]
+        header = [self.index, self.worker, self.error, self.queued_s, self.ran_s, self.attempt]
         return json.dumps(header, separators=(",", ":")).encode() + b"\n" + self.payload
 
     @classmethod
@@ -77,7 +79,7 @@ class Reply:
         """Read what `encode` wrote.  Raises MessageMalformed."""
         header, _, payload = data.partition(b"\n")
         try:
-            index, worker, error, queued_s, ran_s = json.loads(header)
+            index, worker, error, *times = json.loads(header)
+            return cls(index, payload, worker, error, *times)
         except (TypeError, ValueError) as reason:
             raise MessageMalformed(f"not a reply: {header[:80]!r}") from reason
-        return cls(index, payload, worker, error, queued_s, ran_s)

@@ -190,7 +190,10 @@ class Slot:
         if error is not None and lease.cancel_reason is not None:
             return None
         ran_s = time.monotonic() - began
-        return Reply(lease.task.index, payload, self._rules.worker, error, lease.queued_s, ran_s)
+        return Reply(
+            lease.task.index, payload, self._rules.worker, error, lease.queued_s, ran_s,
+            lease.deliveries,
+        )  # fmt: skip
 
     def _answer(self, link: Link, lease: Lease, reply: Reply) -> Delivery | None:
         """Push the answer and ack the task in one step, and read the next in the same write."""

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import psycopg
 import structlog
@@ -47,6 +48,7 @@ class FragmentRunner:
 
     def _partial(self, fragment: Fragment, lease: Lease) -> Partial:
         with self._database.connection(_remaining_s(lease)) as connection:
+            before_s = connection.waited_s
 
             def cancel() -> None:
                 with contextlib.suppress(psycopg.Error):
@@ -54,7 +56,8 @@ class FragmentRunner:
 
             with lease.cancelling(cancel):
                 _begin(connection, fragment.snapshot, lease)
-                return _run(connection, fragment)
+                partial = _run(connection, fragment)
+            return replace(partial, postgresql_s=connection.waited_s - before_s)
 
 
 def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:
@@ -62,16 +65,15 @@ def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:
     if not _SNAPSHOT.fullmatch(snapshot):
         raise SnapshotGone(f"not a snapshot: {snapshot!r}")
     timeout_ms = max(1, int(_remaining_s(lease) * 1000))
-    result = connection.pgconn.exec_(
-        (
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-            f"SET TRANSACTION SNAPSHOT '{snapshot}'; "
-            # bounds waiting for locks, too
-            f"SET LOCAL statement_timeout = {timeout_ms}; "
-            # the fragments are what runs in parallel; more processes each would only queue up
-            "SET LOCAL max_parallel_workers_per_gather = 0"
-        ).encode()
+    sql = (
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+        f"SET TRANSACTION SNAPSHOT '{snapshot}'; "
+        # bounds waiting for locks, too
+        f"SET LOCAL statement_timeout = {timeout_ms}; "
+        # the fragments are what runs in parallel; more processes each would only queue up
+        "SET LOCAL max_parallel_workers_per_gather = 0"
     )
+    result = connection.counted(lambda: connection.pgconn.exec_(sql.encode()))
     if result.status != ExecStatus.COMMAND_OK:
         error = psycopg.errors.error_from_result(result)
         if error.sqlstate is None or is_infrastructure(error.sqlstate):

@@ -23,5 +23,5 @@ def timings_document(timings: Timings) -> dict[str, float]:
     """Return the milliseconds of each stage."""
     return {
         stage: round(getattr(timings, stage), 3)
-        for stage in ("plan", "queue", "execute", "merge", "total")
+        for stage in ("plan", "queue", "execute", "merge", "postgresql", "total")
     }

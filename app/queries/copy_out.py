@@ -2,6 +2,7 @@
 
 import select
 from collections.abc import Iterator
+from functools import partial
 
 import psycopg
 from psycopg.generators import execute, fetch_many
@@ -73,7 +74,8 @@ class CopyOut:
                 return
             if length == 0:
                 some = len(parts) > self._head_rows
-                if poll.poll(LINGER_MS if some else WAIT_MS) or not some:
+                wait_ms = LINGER_MS if some else WAIT_MS
+                if self._connection.counted(partial(poll.poll, wait_ms)) or not some:
                     # waiting inside libpq would keep Python's lock, and all other threads
                     pgconn.consume_input()
                     continue

@@ -45,7 +45,7 @@ class QueryMetrics:
         )
         self._stages = Histogram(
             "millrace_app_query_stage_seconds",
-            "Time of the stages of a query.",
+            "Time of the stages of a query; postgresql is what they waited for PostgreSQL.",
             ("stage",),
             buckets=BUCKETS,
             registry=registry,
@@ -54,7 +54,7 @@ class QueryMetrics:
     def answered(self, mode: str, timings: Timings) -> None:
         """Count an answered query."""
         self._answered.labels(mode).inc()
-        for stage in ("plan", "queue", "execute", "merge"):
+        for stage in ("plan", "queue", "execute", "merge", "postgresql"):
             self._stages.labels(stage).observe(getattr(timings, stage) / 1000)
 
     def cancelled(self, cause: Cause) -> None:

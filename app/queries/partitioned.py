@@ -18,8 +18,25 @@ from query.merge import Merge, array_literal
 from query.split import SplitPlan
 from tasks.dispatcher import Dispatcher
 from tasks.errors import GatherTimeout, QueueError
+from tasks.message import Reply
 
 CANCELLED = "57014"
+
+
+@dataclass(frozen=True)
+class FragmentRun:
+    """How a fragment ran; durations in ms.
+
+    It was queued, then it ran in the slot of `worker`, which waited `postgresql_ms` of that time
+    for PostgreSQL.  `attempt` counts from 1: more than that where workers died.
+    """
+
+    worker: str
+    attempt: int
+    queued_ms: float
+    ran_ms: float
+    postgresql_ms: float
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,7 @@ class Gathered:
     """All partials in the order of their fragments, and how long the stages took in ms."""
 
     partials: tuple[Partial, ...]
+    runs: tuple[FragmentRun, ...]
     queue_ms: float
     execute_ms: float
 
@@ -64,7 +82,7 @@ class PartitionedRun:
         ]
         began = self._monotonic()
         try:
-            gathered, queued_s = self._gather(payloads)
+            gathered, runs, queued_s = self._gather(payloads)
         except GatherTimeout as error:
             raise DeadlinePassed from error
         except QueueError as error:
@@ -78,10 +96,12 @@ class PartitionedRun:
         if plan.has_children:
             self._check_children(plan, query)
         total_ms = (self._monotonic() - began) * 1000
-        return Gathered(tuple(gathered), queued_s * 1000, max(0.0, total_ms - queued_s * 1000))
+        execute_ms = max(0.0, total_ms - queued_s * 1000)
+        return Gathered(tuple(gathered), tuple(runs), queued_s * 1000, execute_ms)
 
-    def _gather(self, payloads: list[bytes]) -> tuple[list[Partial], float]:
+    def _gather(self, payloads: list[bytes]) -> tuple[list[Partial], list[FragmentRun], float]:
         partials: dict[int, Partial] = {}
+        runs: dict[int, FragmentRun] = {}
         queued_s, rows = 0.0, 0
         timeout_s = self._transaction.remaining_ms() / 1000
         control = self._transaction.control
@@ -95,12 +115,14 @@ class PartitionedRun:
                     self._give_up(FragmentError.decode(reply.error))
                 partial = Partial.decode(reply.payload)
                 partials[reply.index] = partial
+                runs[reply.index] = _run(reply, partial)
                 control.fragments_done = len(partials)
                 queued_s = max(queued_s, reply.queued_s)
                 rows += partial.row_count
                 if rows > self._settings.max_partial_rows:
                     raise RunWhole(f"more than {self._settings.max_partial_rows} partial rows")
-        return [partials[index] for index in range(len(payloads))], queued_s
+        indexes = range(len(payloads))
+        return [partials[index] for index in indexes], [runs[index] for index in indexes], queued_s
 
     def _check_children(self, plan: Plan, query: QueryInput) -> None:
         """See that no partition was attached meanwhile: some fragments alone would have read it.
@@ -155,3 +177,14 @@ class PartitionedRun:
         if columns != plan.described:
             raise RunWhole("the merged columns are not those of the whole query")
         return Result(columns, rows, truncated)
+
+
+def _run(reply: Reply, partial: Partial) -> FragmentRun:
+    return FragmentRun(
+        worker=reply.worker,
+        attempt=reply.attempt,
+        queued_ms=reply.queued_s * 1000,
+        ran_ms=reply.ran_s * 1000,
+        postgresql_ms=partial.postgresql_s * 1000,
+        rows=partial.row_count,
+    )

@@ -1,7 +1,7 @@
 """Decides how one query runs: asks PostgreSQL, then the pure planner, and checks what it says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from app.queries.catalog_reader import CatalogReader
 from app.queries.errors import RunWhole
@@ -21,8 +21,8 @@ from query.keyed import KeyCut
 from query.planned import PlannedFragment, keyed_fragments, planned_fragments
 from query.prepared import Prepared, SplitCache
 from query.safety import moves_with_time
-from query.split import FragmentTemplate, SplitPlan
-from query.statement import Statement
+from query.split import FragmentTemplate, SplitPlan, reasons_whole
+from query.statement import Statement, TableName
 from query.types import TypeFact
 from query.views import expanded
 from tasks.dispatcher import Dispatcher
@@ -40,7 +40,8 @@ MOST_KEYS = 2
 class Plan:
     """How a query runs.  `split` None: direct, because of `reason`.
 
-    `table` is the largest of what is cut, `parts` are the fragments.  `described` are the columns
+    `table` is the largest of what is cut, `tables` are all that are read, by the names they have in
+    the query.  `parts` are the fragments, chosen for `slots`.  `described` are the columns
     that the whole query has, so that the merge can be held to them.  `has_children` tells that it
     reads tables whose rows lie in others, which may come and go.
     """
@@ -53,6 +54,8 @@ class Plan:
     described: tuple[ColumnType, ...] = ()
     partial_types: tuple[TypeFact, ...] = ()
     has_children: bool = False
+    tables: Mapping[TableName, Table] = field(default_factory=dict)
+    slots: int = 0
 
 
 class NotWorth(CannotSplit):
@@ -118,7 +121,28 @@ class Planner:
         except (CannotSplit, RunWhole) as error:
             return Plan(error.reason, explained)
         except SqlError as error:
-            return Plan(f"PostgreSQL refused a part of it: {error.message}", explained)
+            return Plan(_refused(error), explained)
+
+    def reasons(
+        self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
+    ) -> tuple[str, ...]:
+        """Return all that is known against splitting: of that, planning needs only the first."""
+        found = [plan.reason]
+        if statement.unread is not None:
+            return tuple(dict.fromkeys([*found, statement.unread]))
+        transaction.recover()
+        explained = plan.explained or self.explain(transaction, statement.sql, query.params)
+        try:
+            with translated():
+                found += reasons_whole(*self._read_views(transaction, statement))
+            wished = replace(query, engine="auto")
+            other = self._split(transaction, statement, wished, explained)
+            found += [] if other.split else [other.reason]
+        except (CannotSplit, RunWhole) as error:
+            found.append(error.reason)
+        except SqlError as error:
+            found.append(_refused(error))
+        return tuple(dict.fromkeys(found))
 
     def _decide(self, query: QueryInput, explained: Explained, *, blocks: int) -> Decision:
         forced = query.engine == "partitioned" or query.partitions is not None
@@ -169,6 +193,7 @@ class Planner:
             described=described.columns,
             partial_types=tuple(facts),
             has_children=has_children,
+            tables=catalog.tables,
         )
 
     def _cut(self, cutting: "_Cutting") -> Plan:
@@ -201,7 +226,7 @@ class Planner:
         parts = planned_fragments(split, tables, cutting.query.params, decision.fragments)
         self._check_worth(cutting, parts, sample=0)
         return Plan(decision.reason, split=split, table=_largest(split, cutting.catalog),
-                    parts=parts)  # fmt: skip
+                    parts=parts, slots=decision.slots)  # fmt: skip
 
     def _by_key(self, cutting: "_Cutting", keyed: KeyCut, *, indexed_only: bool) -> Plan | None:
         """Cut by the first column that is worth it; None if there is none.
@@ -221,20 +246,21 @@ class Planner:
         unworthy: NotWorth | None = None
         for key in keys[:MOST_KEYS]:
             try:
-                return self._over(cutting, table, key, decision.reason)
+                return self._over(cutting, table, key, decision)
             except NotWorth as error:
                 unworthy = error
         if unworthy is not None:
             raise unworthy
         return None
 
-    def _over(self, cutting: "_Cutting", table: Table, key: Key, reason: str) -> Plan:
+    def _over(self, cutting: "_Cutting", table: Table, key: Key, decision: Decision) -> Plan:
         split = cutting.prepared.finish_by_key(cutting.facts, key.column, nullable=key.nullable)
         assert split.keyed is not None  # noqa: S101 - it was asked for
         params = cutting.query.params
-        parts = keyed_fragments(split.keyed, table, key.column, params, key.ranges)
+        parts = keyed_fragments(split.keyed, table, params, key.ranges)
         self._check_worth(cutting, parts, sample=key.heaviest)
-        return Plan(f"{reason}, cut by {key.column}", split=split, table=table, parts=parts)
+        reason = f"{decision.reason}, cut by {key.column}"
+        return Plan(reason, split=split, table=table, parts=parts, slots=decision.slots)
 
     def _check_columns(
         self, split: SplitPlan | None, facts: Sequence[TypeFact], described: Described
@@ -313,3 +339,7 @@ class Planner:
 def _largest(split: SplitPlan, catalog: Catalog) -> Table | None:
     tables = [catalog.tables[item.table] for item in split.templates if item.table is not None]
     return max(tables, key=lambda table: table.blocks, default=None)
+
+
+def _refused(error: SqlError) -> str:
+    return f"PostgreSQL refused a part of it: {error.message}"

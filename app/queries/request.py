@@ -23,13 +23,18 @@ class QueryInput:
 
 @dataclass(frozen=True)
 class Timings:
-    """Where the time went, in milliseconds; what did not happen took 0."""
+    """Where the time went, in milliseconds; what did not happen took 0.
+
+    `postgresql` is the part of `total` that was spent waiting for PostgreSQL: by the query's own
+    connection, and by the fragment that waited longest.
+    """
 
     plan: float = 0.0
     queue: float = 0.0
     execute: float = 0.0
     merge: float = 0.0
     total: float = 0.0
+    postgresql: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from app.queries.analysis import Analyzer
 from app.queries.catalog_reader import CatalogReader
 from app.queries.control import Control
 from app.queries.copy_out import CopyOut
 from app.queries.direct import Result, collect
 from app.queries.errors import Cancelled, DeadlinePassed, RunWhole
+from app.queries.explanation import Explanation, explanation
 from app.queries.metrics import QueryMetrics
 from app.queries.open_answer import OpenAnswer
 from app.queries.partitioned import CANCELLED, PartitionedRun
@@ -27,14 +29,7 @@ from query.statement import Parser, Statement
 from tasks.dispatcher import Dispatcher
 
 UNDEFINED_TABLE = "42P01"
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What would run, and why; `plan.split` None: direct."""
-
-    plan: Plan
-    statement: Statement
+SWITCHED_OFF = "a self-check found this shape of query wrong when split, so it is not"
 
 
 class QueryService:
@@ -60,6 +55,7 @@ class QueryService:
         self._settings = settings
         self._metrics = metrics
         self._planner = Planner(catalog, dispatcher, settings)
+        self._analyzer = Analyzer(dispatcher, settings, monotonic)
         self._monotonic = monotonic
 
     def run(self, query: QueryInput, control: Control | None = None) -> Answer:
@@ -75,10 +71,15 @@ class QueryService:
             answer = self._run_split(transaction, statement, query, plan)
             if isinstance(answer, str):
                 answer = self._run_direct(transaction, statement, query, answer)
+            waited_ms = transaction.waited_ms + answer.timings.postgresql
         total_ms = (self._monotonic() - began) * 1000
-        timings = replace(answer.timings, plan=planned_ms, total=total_ms)
+        timings = replace(answer.timings, plan=planned_ms, total=total_ms, postgresql=waited_ms)
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)
+
+    def vet(self, query: QueryInput) -> None:
+        """Refuse at once what `run` would refuse for its text or its number of parameters."""
+        self._parse(query, Control("", query.timeout_s, self._monotonic))
 
     @contextmanager
     def open(self, query: QueryInput, control: Control) -> Iterator[OpenAnswer]:
@@ -101,6 +102,7 @@ class QueryService:
                 done.timings = replace(
                     known, plan=(planned - began) * 1000, execute=execute_ms,
                     total=(now - began) * 1000,
+                    postgresql=transaction.waited_ms + known.postgresql,
                 )  # fmt: skip
                 self._metrics.answered(done.mode, done.timings)
 
@@ -113,14 +115,32 @@ class QueryService:
                     truncated=answer.truncated,
                 )  # fmt: skip
 
-    def explain(self, query: QueryInput) -> Explanation:
-        """Plan `query` and run nothing.  Raises as `run` does."""
-        control = Control("", query.timeout_s, self._monotonic)
-        with self._planned(query, control) as (transaction, statement, plan):
-            if plan.explained is not None:
-                return Explanation(plan, statement)
-            cost = self._planner.explain(transaction, statement.sql, query.params)
-        return Explanation(replace(plan, explained=cost), statement)
+    def explain(
+        self, query: QueryInput, control: Control | None = None, *, analyze: bool = False
+    ) -> Explanation:
+        """Plan `query`, and run it only to `analyze` it.  Raises as `run` does.
+
+        But for NotSplittable: what was asked for and cannot be is a thing to explain.
+        """
+        began = self._monotonic()
+        control = control or Control("", query.timeout_s, self._monotonic)
+        with self._planned(query, control) as (transaction, statement, planned):
+            plan_ms = (self._monotonic() - began) * 1000
+            waited_ms = transaction.waited_ms
+            plan = planned
+            if plan.split is not None and self._is_off(statement):
+                plan = replace(plan, split=None, reason=SWITCHED_OFF)
+            found = explanation(
+                self._planner, self._catalog, transaction, statement, query, plan
+            )  # fmt: skip
+            if not analyze:
+                return found
+            analysis = self._analyzer.analyze(transaction, statement, query, plan)
+        ran = analysis.timings
+        timings = replace(
+            ran, plan=plan_ms, total=ran.total + plan_ms, postgresql=ran.postgresql + waited_ms
+        )
+        return replace(found, analysis=replace(analysis, timings=timings))
 
     @contextmanager
     def _planned(
@@ -173,7 +193,7 @@ class QueryService:
         """Answer in parts, or return the reason to run the query whole.  Raises NotSplittable."""
         reason = plan.reason
         if plan.split is not None and self._is_off(statement):
-            reason = "a self-check found this shape of query wrong when split, so it is not"
+            reason = SWITCHED_OFF
         elif plan.split is not None:
             try:
                 answer, exported = self._gather_and_merge(transaction, query, plan, plan.split)
@@ -202,12 +222,16 @@ class QueryService:
         gathered = run.gather(plan, query)
         began = self._monotonic()
         result = run.merge(plan, split, query, gathered)
+        snapshot = transaction.snapshot  # a cut-off statement ends it, and the next has another
         names = self._type_names(transaction, result)
         merged_ms = (self._monotonic() - began) * 1000
-        timings = Timings(queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms)
+        timings = Timings(
+            queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms,
+            postgresql=max(run.postgresql_ms for run in gathered.runs),
+        )  # fmt: skip
         answer = Answer(
             result.columns, names, result.rows, result.truncated, "partitioned", plan.reason,
-            len(plan.parts), transaction.snapshot, timings,
+            len(plan.parts), snapshot, timings,
         )  # fmt: skip
         return answer, run.exported
 
@@ -222,10 +246,11 @@ class QueryService:
             rows, truncated = collect(stream, query.max_rows, self._settings.max_answer_bytes)
         result = Result(stream.columns, rows, truncated)
         executed_ms = (self._monotonic() - began) * 1000
+        snapshot = transaction.snapshot  # a cut-off statement ends it, and the next has another
         names = self._type_names(transaction, result)
         return Answer(
             result.columns, names, rows, truncated, "direct", reason, 0,
-            transaction.snapshot, Timings(execute=executed_ms),
+            snapshot, Timings(execute=executed_ms),
         )  # fmt: skip
 
     def _open_direct(

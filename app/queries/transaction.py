@@ -69,6 +69,12 @@ class ReadTransaction:
         self._connection = connection
         self.control = control
         self.snapshot = ""
+        self._waited_before_s = connection.waited_s
+
+    @property
+    def waited_ms(self) -> float:
+        """How long this transaction has waited for PostgreSQL so far; network included."""
+        return (self._connection.waited_s - self._waited_before_s) * 1000
 
     def begin(self) -> None:
         """Start, and take the snapshot: one round trip.  Raises DeadlinePassed."""
@@ -143,7 +149,8 @@ class ReadTransaction:
         return Described(_column_types(columns), parameters)
 
     def _simple(self, sql: str) -> psycopg.pq.abc.PGresult:
-        result = self._connection.pgconn.exec_(sql.encode())
+        connection = self._connection
+        result = connection.counted(lambda: connection.pgconn.exec_(sql.encode()))
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             raise psycopg.errors.error_from_result(result)
         return result

@@ -1,4 +1,4 @@
-"""Running and explaining queries."""
+"""Running queries."""
 
 import json
 
@@ -9,13 +9,7 @@ from app.endpoints import Endpoints
 from app.formats.choice import JSON
 from app.formats.responses import Asked, asked, streamed_answer
 from app.models_async import AsyncQueryDocument
-from app.models_query import (
-    CacheDocument,
-    FragmentDocument,
-    QueryAnswer,
-    QueryExplanation,
-    QueryRequest,
-)
+from app.models_query import QueryAnswer, QueryRequest
 from app.preferences import preferences
 from app.problem_types import (
     CANCELLED,
@@ -74,6 +68,7 @@ def run_query(body: QueryRequest) -> Response:
     preferred = preferences(request.headers.getlist("Prefer"))
     if preferred.respond_async:
         query = query_input(body, services().query_settings.for_async())
+        services().queries.vet(query)
         return promise(services().asynchronous, query, preferred, form)
     return answer_now(body, form)
 
@@ -89,44 +84,6 @@ def get_query() -> Response:
     max_staleness_s, timeout_s, max_rows, engine and partitions. If-None-Match is obeyed.
     """
     return answer_now(query_of_address(), asked())
-
-
-@endpoints.endpoint(
-    "POST", "/v1/query/explain", request=QueryRequest, response=QueryExplanation,
-    problems=PROBLEMS, example=EXAMPLE,
-)  # fmt: skip
-def explain_query(body: QueryRequest) -> QueryExplanation:
-    """Explain how a query would run.
-
-    Nothing is run: neither the query nor its parts.
-    """
-    query = query_input(body, services().query_settings)
-    plan = services().queries.explain(query).plan
-    held = services().cache.answers.lookup(query)
-    cache = CacheDocument(cacheable=held.cacheable, reason=held.reason, age_s=held.age_s)
-    cost = plan.explained.cost if plan.explained else 0.0
-    rows = plan.explained.rows if plan.explained else 0
-    if plan.split is None:
-        return QueryExplanation(
-            mode="direct", reason=plan.reason, cache=cache, cost=cost, estimated_rows=rows,
-            table=None, fragment_sql=None, fragments=[], merge_sql=None,
-        )  # fmt: skip
-    table = plan.table
-    parts = [
-        FragmentDocument(rows=part.rows, sql=part.sql, params=list(part.params))
-        for part in plan.parts
-    ]
-    return QueryExplanation(
-        mode="partitioned",
-        reason=plan.reason,
-        cache=cache,
-        cost=cost,
-        estimated_rows=rows,
-        table=f"{table.schema}.{table.name}" if table else None,
-        fragment_sql=plan.parts[0].sql,
-        fragments=parts,
-        merge_sql=plan.split.merge.query.sql if plan.split.merge else None,
-    )
 
 
 def answer_now(body: QueryRequest, form: Asked) -> Response:

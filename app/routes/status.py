@@ -12,8 +12,10 @@ from app.checks import POSTGRESQL, REDIS
 from app.endpoints import Endpoints
 from app.models_status import (
     DatabasePart,
+    HashingPart,
     LaneDocument,
     LanesPart,
+    OutOfServiceDocument,
     PoolDocument,
     ReplicaPart,
     StatusResponse,
@@ -57,6 +59,12 @@ def status() -> StatusResponse:
             error=workers_error,
         ),
         lanes=LanesPart(items=[LaneDocument(**asdict(lane)) for lane in lanes], error=lanes_error),
+        hashing=HashingPart(
+            out_of_service=[
+                OutOfServiceDocument(algorithm=name, reason=reason)
+                for name, reason in now.hashing.digester.failures.items()
+            ]
+        ),
     )
 
 

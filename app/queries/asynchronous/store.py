@@ -45,6 +45,7 @@ RENEW = """UPDATE async_queries
 FINISH = f"""WITH changed AS (
     UPDATE async_queries SET state = $3, result = decode($4, 'base64'), row_count = $5::int8,
         problem = $6::json, owner = NULL, lease_until = NULL, finished_at = now(),
+        fragments_done = CASE $3::text WHEN 'done' THEN fragments_total ELSE fragments_done END,
         expires_at = now() + make_interval(secs => $7::float8)
      WHERE id = $1 AND owner = $2 AND state = 'running' RETURNING id, state) {TELL}"""
 RELEASE = f"""WITH changed AS (

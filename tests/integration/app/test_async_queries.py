@@ -77,6 +77,19 @@ def test_what_goes_wrong_is_kept_as_a_problem(replica: Replica) -> None:
     assert failed["problem"]["type"] == "/problems/timed-out"
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"sql": "DELETE FROM t"}, 400), ({"sql": "SELEC 1"}, 400),
+     ({"sql": "SELECT $1"}, 422), ({"sql": "SELECT 1", "timeout_s": 10**6}, 422)],
+)  # fmt: skip
+def test_what_can_be_refused_at_once_is_never_promised(
+    replica: Replica, body: dict[str, object], status: int
+) -> None:
+    answer = replica.http.post("/v1/query", json=body, headers={"Prefer": "respond-async"})
+    assert answer.status_code == status
+    assert answer.json()["type"].startswith("/problems/")
+
+
 def test_a_running_one_and_a_queued_one_are_cancelled(
     replica: Replica, environment: dict[str, str]
 ) -> None:

@@ -124,7 +124,7 @@ def listens(port: int) -> bool:
 
 
 def test_it_leaves_nothing_behind(start: Start, nowhere: dict[str, str]) -> None:
-    replica = start(**nowhere, MILLRACE_APP_PROCESSES="2")
+    replica = start(**nowhere, MILLRACE_APP_PROCESSES="4")
     assert [path.name[:16] for path in replica.temporary.iterdir()] == ["millrace-metrics"]
     assert replica.stop() == 0
     assert list(replica.temporary.iterdir()) == []

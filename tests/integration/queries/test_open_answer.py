@@ -40,6 +40,7 @@ def test_an_open_answer_has_what_a_collected_one_has(service: QueryService, engi
         assert list(answer.rows) == whole.rows
     assert (answer.row_count, answer.truncated) == (len(whole.rows), False)
     assert answer.timings.total >= answer.timings.execute > 0
+    assert answer.timings.total >= answer.timings.postgresql > 0
 
 
 @pytest.mark.parametrize("engine", ["direct", "partitioned"])

@@ -40,6 +40,7 @@ def test_a_partial_has_columns_types_and_postgresqls_own_text(
         [["1", "2", "3"], ["f", "f", "f"], ["0.25", "0.50", None]],
         3,
     )
+    assert partial.postgresql_s > 0
 
 
 def test_rows_of_many_batches_come_complete_and_in_order(

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.cache.settings import CacheSettings
+from app.hashes.settings import HashSettings
 from app.main import build_app, build_services, close
 from app.queries.settings import QuerySettings
 from app.services import Services
@@ -23,7 +24,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings),
+        read(CacheSettings), read(HashSettings),
     )  # fmt: skip
     yield services
     close(services)

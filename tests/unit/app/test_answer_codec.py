@@ -14,7 +14,7 @@ TEXTS = st.none() | st.text()
 def answer_of(rows: list[tuple[str | None, ...]]) -> Answer:
     """Return an answer with these rows of two columns."""
     columns = (ColumnType(25, -1, 'ä "x"'), ColumnType(1700, 786438, "n"))
-    timings = Timings(1.5, 0.25, 3.0, 0.0, 5.0)
+    timings = Timings(1.5, 0.25, 3.0, 0.0, 5.0, 4.0)
     return Answer(
         columns, ("text", "numeric(12,2)"), rows, True, "partitioned", "why", 4, "7:9:8", timings
     )

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from app.cache.settings import CacheSettings
 from app.endpoints import Endpoint
+from app.hashes.settings import HashSettings
 from app.main import ENDPOINTS
 from app.problem_types import PROBLEM_TYPES, UNEXPECTED_STATUS
 from app.problems import ProblemType
@@ -19,7 +20,7 @@ from app.queries.settings import QuerySettings
 from app.settings import AppSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
-KINDS = (AppSettings, QuerySettings, CacheSettings)
+KINDS = (AppSettings, QuerySettings, CacheSettings, HashSettings)
 SETTINGS = [(kind, name) for kind in KINDS for name in kind.model_fields]
 
 

@@ -5,7 +5,10 @@ import re
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
 
+from app.queries.metrics import QueryMetrics
+from app.queries.request import Timings
 from app.services import Services
 from db.database import DatabaseStatus
 
@@ -65,3 +68,14 @@ def test_every_metric_is_ours_by_name(client: FlaskClient) -> None:
     names = re.findall(r"# TYPE (\S+)", client.get("/metrics").text)
     assert names
     assert all(name.startswith("millrace_app_") for name in names)
+
+
+def test_the_stages_of_a_query_are_told_with_the_wait_for_postgresql() -> None:
+    registry = CollectorRegistry()
+    QueryMetrics(registry).answered("direct", Timings(plan=1.0, execute=6.0, postgresql=5.0))
+    name = "millrace_app_query_stage_seconds_sum"
+    stages = {
+        stage: registry.get_sample_value(name, {"stage": stage})
+        for stage in ("plan", "execute", "postgresql")
+    }
+    assert stages == {"plan": 0.001, "execute": 0.006, "postgresql": 0.005}

@@ -1,9 +1,11 @@
 """Parsing, vetting, and what is kept."""
 
+from dataclasses import replace
+
 import pytest
 
 from query.errors import StatementRefused, SyntaxRefused
-from query.fragment import Fragment, FragmentError, Partial
+from query.fragment import ColumnType, Fragment, FragmentError, Partial
 from query.statement import Parser, TableName
 
 
@@ -176,6 +178,9 @@ def test_fragments_and_partials_travel_unchanged() -> None:
     error = FragmentError("sql", "division by zero", "22012")
     assert FragmentError.decode(error.encode()) == error
     assert FragmentError.decode("Boom: x") == FragmentError("internal", "Boom: x")
+    partial = Partial.decode(b'[[[23,-1,"n"]],[["1"]],1]')
+    assert partial == Partial((ColumnType(23, -1, "n"),), [["1"]], 1)
+    assert Partial.decode(replace(partial, postgresql_s=0.25).encode()).postgresql_s == 0.25
     for kind in (Fragment, Partial):
         with pytest.raises(ValueError, match="not a"):
             kind.decode(b"[1, 2]")

@@ -25,6 +25,7 @@ replies = st.builds(
     error=st.none() | st.text(),
     queued_s=seconds,
     ran_s=seconds,
+    attempt=st.integers(1),
 )
 records = st.builds(
     WorkerRecord,
@@ -42,6 +43,11 @@ def test_a_task_is_read_as_it_was_written(task: Task) -> None:
 @given(replies)
 def test_a_reply_is_read_as_it_was_written(reply: Reply) -> None:
     assert Reply.decode(reply.encode()) == reply
+
+
+def test_a_reply_of_a_worker_that_counts_no_attempts_is_read() -> None:
+    reply = Reply.decode(b'[2,"w",null,0.5,1.5]\nrows')
+    assert reply == Reply(2, b"rows", "w", None, 0.5, 1.5, attempt=1)
 
 
 @given(records)

@@ -1,0 +1,1 @@
+"""Hashing over HTTP: bodies of any size, batches, and the digests that come with them."""

@@ -1,0 +1,1 @@
+"""`millrace hash`: digests of files and pipes, and checks of lists of them."""
