@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from query.aggregates import CannotSplit
+from query.trees import copied
 
 AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg)
 TOTALS = frozenset({"count", "sum", "avg"})
@@ -51,7 +52,7 @@ class AggregateCall:
         filter_: exp.Expr | None = None,
     ) -> exp.Expr:
         """Return this call with other expressions for its arguments, sort keys and filter."""
-        given = [argument.copy() for argument in arguments]
+        given = [copied(argument) for argument in arguments]
         if self.is_distinct:
             given = [exp.Distinct(expressions=given)]
         if order:
@@ -64,7 +65,7 @@ class AggregateCall:
 
     def of(self, name: str, argument: exp.Expr) -> exp.Expr:
         """Return another aggregate of one argument, over the rows that this one is over."""
-        call = exp.Anonymous(this=name, expressions=[argument.copy()])
+        call = exp.Anonymous(this=name, expressions=[copied(argument)])
         return filtered(call, self.filter_)
 
 
@@ -72,14 +73,14 @@ def filtered(call: exp.Expr, condition: exp.Expr | None) -> exp.Expr:
     """Return `call` with a FILTER, if there is one."""
     if condition is None:
         return call
-    return exp.Filter(this=call, expression=exp.Where(this=condition.copy()))
+    return exp.Filter(this=call, expression=exp.Where(this=copied(condition)))
 
 
 def _sorted(keys: Sequence[exp.Ordered], nodes: Sequence[exp.Expr]) -> list[exp.Expr]:
     ordered: list[exp.Expr] = []
     for key, node in zip(keys, nodes, strict=True):
-        copy = key.copy()
-        copy.set("this", node.copy())
+        copy = copied(key)
+        copy.set("this", copied(node))
         ordered.append(copy)
     return ordered
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from query.trees import copied
+
 ALIAS = "u"
 AROUND = ("order", "limit", "offset", "with_")
 
@@ -43,7 +45,7 @@ def as_select(tree: exp.Expr, width: int) -> exp.Expr:
     tree = unwrapped(tree)
     if not isinstance(tree, exp.Union):
         return tree
-    inner = tree.copy()
+    inner = copied(tree)
     for part in AROUND:
         inner.set(part, None)
     distinct = _has_distinct(inner)
@@ -51,7 +53,7 @@ def as_select(tree: exp.Expr, width: int) -> exp.Expr:
         _keep_duplicates(inner)
     columns = [exp.to_identifier(f"c{number}") for number in range(width)]
     alias = exp.TableAlias(this=exp.to_identifier(ALIAS), columns=columns)
-    outputs: Sequence[exp.Expr] = [exp.column(column.copy(), table=ALIAS) for column in columns]
+    outputs: Sequence[exp.Expr] = [exp.column(copied(column), table=ALIAS) for column in columns]
     select = exp.Select(expressions=outputs)
     select.set("from_", exp.From(this=exp.Subquery(this=inner, alias=alias)))
     if distinct:
@@ -59,7 +61,7 @@ def as_select(tree: exp.Expr, width: int) -> exp.Expr:
     for part in AROUND:
         value = tree.args.get(part)
         if value is not None:
-            select.set(part, value.copy())
+            select.set(part, copied(value))
     return select
 
 

@@ -17,6 +17,7 @@ from query.catalog import Catalog, Table
 from query.safety import is_plain_call
 from query.scope import Body, Scope, Source, Withs, scope_of
 from query.statement import TableName, identifier
+from query.trees import copied
 
 PLACE = "place"  # the key in a node's meta data under which its number survives copying
 
@@ -164,7 +165,7 @@ def _empty(branch: exp.Expr, catalog: Catalog) -> None:
     # an aggregate yields a row even over none
     branch.set("limit", exp.Limit(expression=exp.Literal.number(0)))
     if not isinstance(branch.parent, exp.Subquery):
-        branch.replace(exp.Subquery(this=branch.copy()))
+        branch.replace(exp.Subquery(this=copied(branch)))
 
 
 def _size(cuts: Sequence[Cut]) -> int:

@@ -13,6 +13,8 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.generators.postgres import PostgresGenerator
 from sqlglot.parsers.postgres import PostgresParser
 
+from query.trees import copied
+
 UNDERSTOOD = ("AVG", "COALESCE", "COUNT", "GREATEST", "LEAST", "MAX", "MIN", "NULLIF", "SUM")
 SPELT_WITH_WORDS = (
     "CAST", "EXTRACT", "JSON_OBJECT", "JSON_TABLE", "JSON_VALUE", "OVERLAY", "POSITION",
@@ -55,6 +57,14 @@ class FaithfulPostgres(Postgres):
             return " ".join([*filter(None, parts), *(["EXCLUDE", exclude] if exclude else [])])
 
 
+DIALECT = FaithfulPostgres()  # made once: it takes longer to make than to write a small tree
+
+
 def render(tree: exp.Expr) -> str:
     """Return the SQL text of `tree`."""
-    return tree.sql(dialect=FaithfulPostgres, normalize_functions=False)
+    return written_over(copied(tree))
+
+
+def written_over(tree: exp.Expr) -> str:
+    """Return the SQL text of `tree`, which nobody may use afterwards: writing may change it."""
+    return DIALECT.generator(normalize_functions=False).generate(tree, copy=False)

@@ -7,6 +7,7 @@ from sqlglot import exp
 from query.aggregates import Merged
 from query.expressions import formula
 from query.merge import column
+from query.trees import copied
 
 PLACEHOLDER = "aggregate"
 
@@ -30,8 +31,8 @@ class Doubts:
 
     def conditions(self) -> list[exp.Expr]:
         """Return the conditions under which a group's row is in doubt."""
-        found = [condition.copy() for condition in self._keys.values()]
-        found += [one.ambiguous.copy() for one in self._merged if one.ambiguous is not None]
+        found = [copied(condition) for condition in self._keys.values()]
+        found += [copied(one.ambiguous) for one in self._merged if one.ambiguous is not None]
         return found
 
     def concern(self, node: exp.Expr) -> bool:
@@ -48,9 +49,9 @@ class Doubts:
 
         def fill(found: exp.Expr) -> exp.Expr:
             number = _aggregate(found)
-            return found if number is None else self._merged[number].value.copy()
+            return found if number is None else copied(self._merged[number].value)
 
-        return node.copy().transform(fill)
+        return copied(node).transform(fill, copy=False)
 
     def _is_doubtful(self, found: exp.Column) -> bool:
         number = _aggregate(found)
@@ -77,7 +78,7 @@ def rows_look_alike(outputs: Sequence[exp.Expr]) -> exp.Expr:
     equal, alike = (
         exp.Window(
             this=exp.Count(this=exp.Star(), big_int=True),
-            partition_by=[part.copy() for part in parts],
+            partition_by=[copied(part) for part in parts],
         )
         for parts in (outputs, [*looks, *nulls])
     )

@@ -10,7 +10,7 @@ The lists match names, wherever a function of that name comes from.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from query.errors import StatementRefused
 from query.lexer import Token
@@ -49,45 +49,28 @@ PARTITION_OF_ROW = ["tableoid", ":", ":", "regclass"]
 
 def refuse_forbidden(tokens: Sequence[Token]) -> None:
     """Raise StatementRefused for the first name in `tokens` that is forbidden."""
-    partitions_told = _tableoid_is_only_told(tokens)
     for place, token in enumerate(tokens):
-        if not token.is_identifier:
+        kind, text, _ = token
+        if kind not in ("word", "name"):
             continue
         if _follows(tokens, place, "("):
             _refuse_function(token)
-        elif _is_of_catalog(token.text) and not (
-            token.text == "pg_catalog" and _follows(tokens, place, ".")
-        ):
+        elif _is_of_catalog(text) and not (text == "pg_catalog" and _follows(tokens, place, ".")):
             raise StatementRefused(
-                f"The name {token.text} is not allowed: names that begin with pg_ are "
+                f"The name {text} is not allowed: names that begin with pg_ are "
                 "PostgreSQL's own catalog.",
                 "information_schema.tables and information_schema.columns tell of tables.",
                 position=token.offset + 1,
             )
-        if token.text in CATALOG_TYPES and not (
-            partitions_told and _texts(tokens, place - 3, place + 1) == PARTITION_OF_ROW
+        if text in CATALOG_TYPES and not (
+            _texts(tokens, place - 3, place + 1) == PARTITION_OF_ROW
+            and _tableoid_is_only_told(tokens)
         ):
             raise StatementRefused(
-                f"The type {token.text} is not allowed: it reads PostgreSQL's catalog.",
+                f"The type {text} is not allowed: it reads PostgreSQL's catalog.",
                 "Only tableoid::regclass is; information_schema tells of tables.",
                 position=token.offset + 1,
             )
-
-
-def called_names(tokens: Sequence[Token]) -> Iterator[str]:
-    """Yield the names that stand before a parenthesis, functions among them."""
-    for place, token in enumerate(tokens):
-        if token.is_identifier and _follows(tokens, place, "("):
-            yield token.text.lower()
-
-
-def calls_schemas(tokens: Sequence[Token]) -> Iterator[str]:
-    """Yield the schemas that are given for functions."""
-    for place, token in enumerate(tokens):
-        if token.is_identifier and _follows(tokens, place, "(") and place >= 2:
-            before = tokens[place - 2]
-            if tokens[place - 1].is_mark(".") and before.is_identifier:
-                yield before.text
 
 
 def _refuse_function(token: Token) -> None:

@@ -5,7 +5,7 @@ inside an aggregate needs each value once, and the other aggregates' partials th
 smaller groups; an aggregate with an order of its own needs the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from sqlglot import exp
 
@@ -19,7 +19,7 @@ from query.aggregate_call import (
     AggregateCall,
 )
 from query.aggregates import Aggregate, CannotSplit, Checks, Merged, PartialColumn
-from query.canonical import canonical
+from query.canonical import meaning
 from query.families.carried import Carried
 from query.families.extremes import Extreme
 from query.families.logic import Logic
@@ -27,6 +27,7 @@ from query.families.spread import Spread
 from query.families.totals import total
 from query.looks import Looks, rows_look_different
 from query.merge import column
+from query.trees import copied
 from query.types import TypeFact
 
 
@@ -37,7 +38,7 @@ class Grain:
         self._by_rows = any(_needs_rows(call) for call in calls)
         self._aggregates = [_aggregate(call, by_rows=self._by_rows) for call in calls]
         self._columns: list[exp.Expr] = []
-        self._texts: list[str] = []
+        self._meanings: list[Hashable] = []
         self._keys = [self._place(key) for key in keys]
         carried = [[self._place(part) for part in one.carried] for one in self._aggregates]
         self._grouped_by = 0 if self._by_rows else len(self._columns)
@@ -53,11 +54,13 @@ class Grain:
 
     def fragment(self, tree: exp.Select, checks: Checks) -> exp.Select:
         """Return the query for one partition of `tree`'s rows, not yet restricted to it."""
-        copy = tree.copy()
+        copy = copied(tree)
         for part in ("having", "order", "limit", "offset", "distinct", "group"):
             copy.set(part, None)
         parts = [*self._columns, *[expression for expression, _ in checks.columns]]
-        items = [exp.alias_(part.copy(), f"c{number}") for number, part in enumerate(parts)]
+        items = [
+            exp.alias_(copied(part), f"c{number}", copy=False) for number, part in enumerate(parts)
+        ]
         copy.set("expressions", items)
         if self._grouped_by:
             positions = [exp.Literal.number(number + 1) for number in range(self._grouped_by)]
@@ -87,11 +90,11 @@ class Grain:
         return doubts
 
     def _place(self, expression: exp.Expr) -> int:
-        text = canonical(expression)
-        if text not in self._texts:
-            self._texts.append(text)
+        meant = meaning(expression)
+        if meant not in self._meanings:
+            self._meanings.append(meant)
             self._columns.append(expression)
-        return self._texts.index(text)
+        return self._meanings.index(meant)
 
 
 def _needs_rows(call: AggregateCall) -> bool:

@@ -12,13 +12,13 @@ and over all partials p
     GROUP BY p.c0 HAVING CAST(sum(p.c3) AS bigint) > 5 ORDER BY 2
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from sqlglot import exp
 
 from query.aggregate_call import AggregateCall, is_aggregate, own_aggregates, read_call
 from query.aggregates import CannotSplit, Checks
-from query.canonical import canonical
+from query.canonical import canonical, meaning
 from query.doubts import PLACEHOLDER, Doubts, anywhere, rows_look_alike
 from query.expressions import any_of
 from query.grain import Grain
@@ -27,6 +27,7 @@ from query.merge import Merge, column, merge_query, tied
 from query.outputs import SortKey, sort_keys, window_of
 from query.scope import Scope
 from query.subqueries import check_independent
+from query.trees import copied, rebuilt
 from query.types import TypeFact
 from query.windows import own_windows, read_window
 
@@ -63,8 +64,8 @@ class GroupedSplit:
             meant = regrouped(items, lambda node: key_meant(node, outputs, names, scope))
             self._grouping = Grouping([self._qualified(item) for item in meant])
         self._calls: list[AggregateCall] = []
-        self._call_texts: list[str] = []
         self._windows: list[exp.Window] = []
+        self._calls_meant: list[Hashable] = []
         self._outputs = [self._rewrite(self._qualified(output)) for output in outputs]
         self._having = self._rewrite(self._qualified(having.this)) if having else None
         self._order = [(key, self._sort_expression(key)) for key in order]
@@ -72,10 +73,11 @@ class GroupedSplit:
         if self._groups and not self._window.is_open and not order:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
         self._grain = Grain(self._grouping.keys, self._calls)
+        self._fragment = self._grain.fragment(tree, Checks(self._grain.width))
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, before checks are added; no restriction yet."""
-        return self._grain.fragment(self._tree, Checks(self._grain.width))
+        return self._fragment
 
     def finish(
         self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
@@ -129,14 +131,16 @@ class GroupedSplit:
             ambiguous=ambiguous,
             distinct=self._is_distinct,
         )
+        if not checks.columns:
+            return self._fragment, merge
         return self._grain.fragment(self._tree, checks), merge
 
     def _order_is_total(self) -> bool:
         if self._grouping.has_sets:  # a null may be a key's value, or tell that it is left out
             return False
-        sorted_by = {canonical(expression) for _, expression in self._order}
+        sorted_by = {meaning(expression) for _, expression in self._order}
         keys = range(len(self._grouping.keys))
-        return all(canonical(column(number)) in sorted_by for number in keys)
+        return all(meaning(column(number)) in sorted_by for number in keys)
 
     def _ties_in_windows(self) -> list[exp.Expr]:
         """Return conditions under which a window function shows the order of groups that tie."""
@@ -145,10 +149,10 @@ class GroupedSplit:
             window = read_window(node, self._tree)
             if not window.shows_ties:
                 continue
-            sorted_by = {canonical(part) for part in window.seen_by}
+            sorted_by = {meaning(part) for part in window.seen_by}
             keys = range(len(self._grouping.keys))
             if not self._grouping.has_sets and all(
-                canonical(column(number)) in sorted_by for number in keys
+                meaning(column(number)) in sorted_by for number in keys
             ):
                 continue
             if not self._window.is_open:
@@ -165,7 +169,7 @@ class GroupedSplit:
         return self._rewrite(self._qualified(key.expression))
 
     def _qualified(self, node: exp.Expr) -> exp.Expr:
-        copy = node.copy()
+        copy = copied(node)
         if isinstance(copy, exp.Column):
             return self._scope.qualify(copy)
         for found in list(copy.find_all(exp.Column)):
@@ -175,38 +179,35 @@ class GroupedSplit:
 
     def _rewrite(self, node: exp.Expr) -> exp.Expr:
         """Put the partials' columns for keys, and placeholders for aggregates."""
-        text = canonical(node)
-        place = self._grouping.place_of(text)
+        meant = meaning(node)
+        place = self._grouping.place_of(meant)
         if place is not None:
             return column(place)
         if isinstance(node, exp.Filter | exp.WithinGroup) or is_aggregate(node):
-            if text not in self._call_texts:
-                self._call_texts.append(text)
+            if meant not in self._calls_meant:
+                self._calls_meant.append(meant)
                 self._calls.append(read_call(node))
-            number = self._call_texts.index(text)
+            number = self._calls_meant.index(meant)
             return exp.column(f"{PLACEHOLDER}{number}", table=PLACEHOLDER)
         if isinstance(node, exp.Window):
             return self._rewrite_window(node)
         if isinstance(node, exp.Column):
-            raise CannotSplit(f"{text} is neither grouped by nor aggregated")
+            raise CannotSplit(f"{canonical(node)} is neither grouped by nor aggregated")
         if isinstance(node, exp.Query):
             check_independent(node, self._tree)
-            return node.copy()
-        return self._rewrite_parts(node.copy())
-
-    def _rewrite_parts(self, copy: exp.Expr) -> exp.Expr:
-        for child in list(copy.iter_expressions()):
-            if not isinstance(child, exp.Identifier | exp.DataType):
-                child.replace(self._rewrite(child))
-        return copy
+            return copied(node)
+        if isinstance(node, exp.Identifier | exp.DataType):
+            return copied(node)
+        return rebuilt(node, self._rewrite)
 
     def _rewrite_window(self, node: exp.Window) -> exp.Expr:
         """Put them into the parts of a window function over groups, which stays as it is."""
-        copy = node.copy()
-        function = copy.this.this if isinstance(copy.this, exp.Filter) else copy.this
+        copy = copied(node)
         if isinstance(copy.this, exp.Filter):
-            copy.this.expression.set("this", self._rewrite(copy.this.expression.this))
-        self._rewrite_parts(function)
+            condition = copy.this.expression
+            condition.set("this", self._rewrite(condition.this))
+        function = copy.this.this if isinstance(copy.this, exp.Filter) else copy.this
+        function.replace(rebuilt(function, self._rewrite))
         for part in copy.args.get("partition_by") or []:
             part.replace(self._rewrite(part))
         for key in copy.args["order"].expressions if copy.args.get("order") else []:

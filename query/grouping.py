@@ -6,15 +6,16 @@ is GROUP BY a, lower(b) in each fragment, the finest of its sets, and GROUP BY R
 over the partials.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from sqlglot import exp
 
 from query.aggregates import CannotSplit
-from query.canonical import canonical
+from query.canonical import meaning
 from query.outputs import output_meant
 from query.scope import Scope
 from query.statement import identifier
+from query.trees import copied
 
 SETS = (exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple)
 
@@ -24,15 +25,15 @@ class Grouping:
 
     def __init__(self, items: Sequence[exp.Expr]) -> None:
         self.keys: list[exp.Expr] = []
-        self._texts: list[str] = []
+        self._meanings: list[Hashable] = []
         self.has_sets = any(_is_set(item) for item in items)
         self._items = regrouped(items, self._numbered)
         if self.has_sets and not all(key.find(exp.Column) for key in self.keys):
             raise CannotSplit("a constant in grouping sets is not split")
 
-    def place_of(self, text: str) -> int | None:
-        """Return the place of the key with this canonical text, None if it is no key."""
-        return self._texts.index(text) if text in self._texts else None
+    def place_of(self, meant: Hashable) -> int | None:
+        """Return the place of the key with this meaning, None if it is no key."""
+        return self._meanings.index(meant) if meant in self._meanings else None
 
     def over(self, columns: Sequence[exp.Expr]) -> exp.Group | None:
         """Return the GROUP BY over `columns` in place of the keys; None for none."""
@@ -41,20 +42,22 @@ class Grouping:
 
         def put(node: exp.Expr) -> exp.Expr:
             if isinstance(node, exp.Placeholder):
-                return columns[int(node.this)].copy()
+                return copied(columns[int(node.this)])
             return node
 
-        return exp.Group(expressions=[item.copy().transform(put) for item in self._items])
+        return exp.Group(
+            expressions=[copied(item).transform(put, copy=False) for item in self._items]
+        )
 
     def _numbered(self, key: exp.Expr) -> exp.Expr:
         """Return the placeholder that stands for `key`."""
         if key.find(exp.Select):
             raise CannotSplit("a subquery in GROUP BY is not split")
-        text = canonical(key)
-        if text not in self._texts:
-            self._texts.append(text)
+        meant = meaning(key)
+        if meant not in self._meanings:
+            self._meanings.append(meant)
             self.keys.append(key)
-        return exp.Placeholder(this=str(self._texts.index(text)))
+        return exp.Placeholder(this=str(self._meanings.index(meant)))
 
 
 def _is_set(item: exp.Expr) -> bool:

@@ -22,6 +22,7 @@ from query.key_ranges import KEY_TYPES
 from query.safety import is_plain_call
 from query.scope import Scope, Source, Withs
 from query.statement import identifier
+from query.trees import copied
 from query.windows import is_window_function, own_windows, plain_columns, read_window
 
 KEYED = ROW_BY_ROW | {"group", "having", "distinct", "windows"}
@@ -296,7 +297,7 @@ def _conditions(select: exp.Expr, node: exp.Expr, name: str) -> tuple[exp.Expr, 
             for column in columns
         )
         if columns and is_ours and _is_simple(condition):
-            found.append(condition)
+            found.append(copied(condition))  # without the tree around it
     return tuple(found)
 
 

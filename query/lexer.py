@@ -17,14 +17,15 @@ _FIRST = r"A-Za-z_\u0080-\U0010ffff"
 _LETTER = rf"[{_FIRST}0-9$]"
 # where a string goes on behind a line break, it goes on by the rules that it began with
 _GOES_ON = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+'"
+# plain blanks go with the token behind them; the most frequent kinds stand first
 _TOKEN = re.compile(
-    rf"""
-    (?P<blank>[ \t\n\r\f\v]++ | --[^\n\r]*+)
+    rf"""[ \n\r]*+(?:
+    (?P<word>(?![eE]'|[uU]&")[{_FIRST}]{_LETTER}*+)
+  | (?P<blank>[\t\f\v]++ | --[^\n\r]*+)
   | (?P<comment>/\*)
   | (?P<escaped>[eE]'(?:[^'\\]|\\.|''|'{_GOES_ON})*+')
   | (?P<cut>[eE]')
   | (?P<unicode>[uU]&")
-  | (?P<word>[{_FIRST}]{_LETTER}*+)
   | (?P<string>'(?:[^']|'')*+')
   | (?P<dollars>\$(?P<tag>(?:[{_FIRST}][{_FIRST}0-9]*+)?)\$.*?\$(?P=tag)\$)
   | (?P<name>"(?:[^"]|"")++")
@@ -33,7 +34,8 @@ _TOKEN = re.compile(
       | (?:[0-9][0-9_]*+(?:\.(?!\.)[0-9_]*+)? | \.[0-9][0-9_]*+)(?:[eE][+-]?[0-9]++)?)
   | (?P<open>['"] | \$(?:[{_FIRST}][{_FIRST}0-9]*+)?\$)
   | (?P<mark>.)
-    """,
+  | (?P<end>\Z)
+    )""",
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_MARK = re.compile(r"/\*|\*/")
@@ -41,6 +43,7 @@ _COMMENT_MARK = re.compile(r"/\*|\*/")
 # nothing interrupts it: 100 kB of "/*" take it a quarter of a minute.
 _LONG_RUN = re.compile(r"[-~!@#^&|`?+*/%<>=]{257}")
 _NOT_BLANK = re.compile(r"[^\n\r]")
+_STRINGS = frozenset({"string", "escaped", "dollars"})
 
 
 class Token(NamedTuple):
@@ -78,48 +81,47 @@ def lex(sql: str) -> Lexed:
         raise SyntaxRefused("The statement contains a null character.", "Remove it.")
     tokens: list[Token] = []
     pieces: list[str] = []
-    place = 0
+    copied = place = 0
+    has_long_run = _LONG_RUN.search(sql) is not None
     while place < len(sql):
-        match = _TOKEN.match(sql, place)
-        if match is None:
-            raise _unclosed(place)
-        kind, text, end = match.lastgroup or "", match.group(), match.end()
-        if kind == "comment":
-            end = _end_of_comment(sql, place)
-        if kind in ("mark", "comment") and _LONG_RUN.match(sql, place):
-            raise _too_many_signs(place)
-        if kind in ("comment", "blank"):
-            pieces.append(_NOT_BLANK.sub(" ", sql[place:end]))
-        else:
-            tokens.append(_token(kind, text, place))
-            pieces.append(text)
-        place = end
-    return Lexed(tuple(tokens), "".join(pieces))
+        for match in _TOKEN.finditer(sql, place):
+            kind = match.lastgroup or ""
+            start, place = match.span(kind)
+            if has_long_run and kind in ("mark", "comment") and _LONG_RUN.match(sql, start):
+                raise _too_many_signs(start)
+            if kind == "comment":
+                place = _end_of_comment(sql, start)
+            if kind in ("comment", "blank"):
+                pieces += [sql[copied:start], _NOT_BLANK.sub(" ", sql[start:place])]
+                copied = place
+                if kind == "comment":
+                    break  # the search goes on behind it
+            elif kind != "end":
+                tokens.append(_token(kind, match[kind], start))
+    return Lexed(tuple(tokens), "".join([*pieces, sql[copied:]]))
 
 
 def _token(kind: str, text: str, place: int) -> Token:
-    match kind:
-        case "word":
-            return Token("word", text.lower(), place)
-        case "name":
-            return Token("name", text[1:-1].replace('""', '"'), place)
-        case "escaped" | "string" | "dollars":
-            return Token("string", "", place)
-        case "parameter":
-            return Token("parameter", text[1:], place)
-        case "number":
-            return Token("number", text, place)
-        case "unicode":
-            # what it means may only be told behind it, by UESCAPE
-            raise StatementRefused(
-                'Names with escapes (U&"…") are not allowed.',
-                "Write the characters themselves.",
-                position=place + 1,
-            )
-        case "cut" | "open":
-            raise _unclosed(place)
-        case _:
-            return Token("mark", text, place)
+    if kind == "word":
+        return Token("word", text.lower(), place)
+    if kind == "mark":
+        return Token("mark", text, place)
+    if kind in _STRINGS:
+        return Token("string", "", place)
+    if kind == "number":
+        return Token("number", text, place)
+    if kind == "name":
+        return Token("name", text[1:-1].replace('""', '"'), place)
+    if kind == "parameter":
+        return Token("parameter", text[1:], place)
+    if kind == "unicode":
+        # what it means may only be told behind it, by UESCAPE
+        raise StatementRefused(
+            'Names with escapes (U&"…") are not allowed.',
+            "Write the characters themselves.",
+            position=place + 1,
+        )
+    raise _unclosed(place)  # cut, open
 
 
 def _end_of_comment(sql: str, place: int) -> int:

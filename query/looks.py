@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from query.aggregates import Checks, PartialColumn
 from query.expressions import formula
+from query.trees import copied
 from query.types import BPCHAR, FLOATS, INT4, NUMERIC, TEXT, TypeFact
 
 INTEGER_FACT = TypeFact(INT4, -1, "integer", "integer")
@@ -33,10 +34,10 @@ class Looks:
         self, value: exp.Expr, fact: TypeFact, checks: Checks, filter_: exp.Expr | None = None
     ) -> None:
         seen, kind = look(value, fact)
-        calls: list[exp.Expr] = [exp.Min(this=seen), exp.Max(this=seen.copy())]
+        calls: list[exp.Expr] = [exp.Min(this=seen), exp.Max(this=copied(seen))]
         if filter_ is not None:
             calls = [
-                exp.Filter(this=call, expression=exp.Where(this=filter_.copy())) for call in calls
+                exp.Filter(this=call, expression=exp.Where(this=copied(filter_))) for call in calls
             ]
         self._least, self._greatest = (checks.column(call, kind) for call in calls)
 

@@ -13,6 +13,7 @@ from query.aggregates import CannotSplit
 from query.canonical import BoundSql, bind
 from query.expressions import any_of
 from query.outputs import Window
+from query.trees import copied
 from query.types import TypeFact
 
 
@@ -37,7 +38,7 @@ def column(number: int) -> exp.Column:
 def tied(keys: Sequence[exp.Expr]) -> exp.Expr:
     """Return the condition that a row is equal to another in all `keys`."""
     count = exp.Count(this=exp.Star(), big_int=True)
-    window = exp.Window(this=count, partition_by=[key.copy() for key in keys])
+    window = exp.Window(this=count, partition_by=[copied(key) for key in keys])
     return exp.GT(this=window, expression=exp.Literal.number(1))
 
 
@@ -71,21 +72,21 @@ def merge_query(
     the first one of those that are equal in `distinct_on`.
     """
     items = [
-        exp.alias_(output.copy(), name, quoted=True)
+        exp.alias_(copied(output), name, quoted=True, copy=False)
         for output, name in zip(outputs, names, strict=True)
     ]
     verdict = any_of(*ambiguous)
     if verdict is not None:
-        items.append(exp.alias_(verdict, "ambiguous", quoted=True))
+        items.append(exp.alias_(verdict, "ambiguous", quoted=True, copy=False))
     select = exp.Select(expressions=items)
     if distinct or distinct_on:
-        on = exp.Tuple(expressions=[key.copy() for key in distinct_on]) if distinct_on else None
+        on = exp.Tuple(expressions=[copied(key) for key in distinct_on]) if distinct_on else None
         select.set("distinct", exp.Distinct(on=on))
     select.set("from_", exp.From(this=exp.to_table("p")))
     if group_by is not None:
         select.set("group", group_by)
     if having is not None:
-        select.set("having", exp.Having(this=having.copy()))
+        select.set("having", exp.Having(this=copied(having)))
     if order:
         select.set("order", exp.Order(expressions=list(order)))
     if window.count is not None:

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from query.aggregates import CannotSplit
 from query.statement import identifier
+from query.trees import copied
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class SortKey:
 
     def over(self, node: exp.Expr) -> exp.Ordered:
         """Return the key with its direction and null order, sorting by `node`."""
-        copy = self.ordered.copy()
+        copy = copied(self.ordered)
         copy.set("this", node)
         return copy
 

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from query.aggregates import CannotSplit
-from query.canonical import canonical
+from query.canonical import meaning
 from query.doubts import anywhere
 from query.merge import Merge, column, first_rows, merge_query, tied
 from query.outputs import sort_keys, window_of
 from query.scope import Scope
 from query.statement import identifier
+from query.trees import copied
 from query.types import TypeFact
 
 
@@ -46,25 +47,33 @@ class RowSplit:
         self._doubts = doubts
         if doubts and self._distinct_on:
             raise CannotSplit("DISTINCT ON may leave out rows that tie in a window")
+        self._fragment = self._unsorted()
 
     def _distinct_keys(self) -> int:
         """Return how many keys ORDER BY shares with DISTINCT ON, which are its first ones."""
         distinct = self._tree.args.get("distinct")
         if distinct is None:
             return 0
-        keys = {canonical(key.unnest()) for key in distinct.args["on"].expressions}
-        if keys != {canonical(key.ordered.this.unnest()) for key in self._order[: len(keys)]}:
+        keys = {meaning(key.unnest()) for key in distinct.args["on"].expressions}
+        if keys != {meaning(key.ordered.this.unnest()) for key in self._order[: len(keys)]}:
             raise CannotSplit("DISTINCT ON without an ORDER BY of the same keys may pick any rows")
         return len(keys)
 
     def fragment(self) -> exp.Select:
         """Return the query for one partition, unsorted; no restriction yet."""
-        copy = self._tree.copy()
+        return self._fragment
+
+    def _unsorted(self) -> exp.Select:
+        copy = copied(self._tree)
         for part in ("order", "limit", "offset"):
             copy.set(part, None)
         items = [*copy.expressions]
-        items += [exp.alias_(extra.copy(), f"o{n}") for n, extra in enumerate(self._extra)]
-        items += [exp.alias_(doubt.copy(), f"t{n}") for n, doubt in enumerate(self._doubts)]
+        items += [
+            exp.alias_(copied(extra), f"o{n}", copy=False) for n, extra in enumerate(self._extra)
+        ]
+        items += [
+            exp.alias_(copied(doubt), f"t{n}", copy=False) for n, doubt in enumerate(self._doubts)
+        ]
         copy.set("expressions", items)
         return copy
 
@@ -72,9 +81,9 @@ class RowSplit:
         self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
     ) -> tuple[exp.Select, Merge | None]:
         """Return fragment and merge for partials with columns of `types`.  Raises CannotSplit."""
-        fragment = self.fragment()
         if not self._order and not self._doubts:
-            return fragment, None
+            return self._fragment, None
+        fragment = copied(self._fragment)
         width = len(self._names)
         places, extra = [], width
         for key in self._order:
@@ -91,7 +100,7 @@ class RowSplit:
             ambiguous.append(tied([column(place) for place in dict.fromkeys(places)]))
         if self._distinct_on:
             # its keys must be those of ORDER BY, and PostgreSQL looks at their text
-            fragment.set("order", self._tree.args["order"].copy())
+            fragment.set("order", copied(self._tree.args["order"]))
         elif reach is not None and not self._doubts:
             positions = [
                 key.over(exp.Literal.number(place + 1))

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from query.catalog import Catalog, Table
 from query.statement import TableName, identifier
+from query.trees import copied
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Scope:
         ]
         if len(owners) != 1 or owners[0].alias is None:
             return column
-        return exp.Column(this=column.this.copy(), table=owners[0].alias.copy())
+        return exp.Column(this=copied(column.this), table=copied(owners[0].alias))
 
 
 def scope_of(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from query.canonical import canonical
+from query.trees import copied
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ def shape_of(tree: exp.Expr) -> Shape:
 
     The digest is BLAKE2b (RFC 7693), 32 hex digits.
     """
-    copy = exp.Paren(this=tree.copy())  # a parent, so that even a lone literal can be replaced
+    copy = exp.Paren(this=copied(tree))  # a parent, so that even a lone literal can be replaced
     for literal in list(copy.find_all(exp.Literal)):
         literal.replace(exp.Parameter(this=exp.Literal.number(0)))
     masked = canonical(copy.this)

@@ -18,6 +18,7 @@ from query.rowwise import RowSplit
 from query.safety import unsafe_reason
 from query.scope import Scope
 from query.statement import Statement, TableName
+from query.trees import copied
 from query.types import INT4, TypeFact
 from query.windows import inline_windows, own_windows, read_window, unique_columns
 
@@ -65,14 +66,23 @@ class SplitPlan:
     merge: Merge | None
     keyed: KeyedTemplate | None = None
 
+    @property
+    def size(self) -> int:
+        """How many characters its texts have."""
+        queries = [template.sql for template in self.templates]
+        if self.keyed is not None:
+            queries += [self.keyed.first, self.keyed.last]
+        queries += [self.merge.query] if self.merge is not None else []
+        return sum(len(query.sql) for query in queries)
+
 
 class Split:
     """A query that splits if the types of its partials allow."""
 
     def __init__(self, statement: Statement, names: Sequence[str], catalog: Catalog) -> None:
-        self._tree = statement.tree
+        self._statement = statement
         self._catalog = catalog
-        tree = as_select(statement.tree, len(names)).copy()
+        tree = copied(as_select(statement.tree, len(names)))
         if not isinstance(tree, exp.Select):
             raise CannotSplit("set operations but UNION, and VALUES, are not split")
         inline_windows(tree)
@@ -88,6 +98,7 @@ class Split:
         if not self._cuts and self._keyed is None:
             raise CannotSplit(_why_no_cut(tree, cutter.scope))
         self._kind = self._kind_of(tree, names, cutter.scope)
+        self._probed: tuple[exp.Select | None, FragmentTemplate | None] = None, None
 
     def _kind_of(
         self, tree: exp.Select, names: Sequence[str], scope: Scope
@@ -116,18 +127,30 @@ class Split:
 
         PostgreSQL must plan it exactly as the user's own text, or we misread that.
         """
-        return bind(self._tree, parameter_types)
+        if not parameter_types:
+            return BoundSql(self._statement.written, ())
+        return bind(copied(self._statement.tree), parameter_types)
 
     def probe(self, parameter_types: Sequence[str]) -> FragmentTemplate:
         """Return a fragment for PostgreSQL to describe: the types of the partials' columns."""
+        fragment = self._kind.fragment()
         cut = self._cuts[0] if self._cuts else Cut(None, None, None)
-        return self._template(self._kind.fragment(), cut, parameter_types)
+        template = self._template(fragment, cut, parameter_types)
+        self._probed = fragment, template
+        return template
 
     def finish(self, types: Sequence[TypeFact], parameter_types: Sequence[str]) -> SplitPlan:
-        """Return the plan for partials with columns of `types`.  Raises CannotSplit."""
+        """Return the plan for partials with columns of `types`, as `probe` has them.
+
+        Raises CannotSplit.
+        """
         fragment, merge = self._kind.finish(types, parameter_types, CHECK_TYPE)
-        templates = [self._template(fragment, cut, parameter_types) for cut in self._cuts]
-        return SplitPlan(tuple(templates), merge)
+        first, *others = self._cuts
+        probed, template = self._probed
+        if template is None or fragment is not probed:  # often they are the same
+            template = self._template(fragment, first, parameter_types)
+        more = [self._template(fragment, cut, parameter_types) for cut in others]
+        return SplitPlan((template, *more), merge)
 
     def finish_by_key(
         self,
@@ -146,7 +169,7 @@ class Split:
         bound_type = KEY_TYPES[cut.table.columns[column]]
         queries = []
         for first, last in ((None, high), (low, high), (low, None)):
-            unbound = fragment.copy()
+            unbound = copied(fragment)
             key = _column_of(unbound, cut, column)
             condition = range_condition(key, first, last, nullable=nullable)
             cut_out(unbound, cut, condition, self._catalog)
@@ -158,7 +181,7 @@ class Split:
     def _template(
         self, fragment: exp.Select, cut: Cut, parameter_types: Sequence[str]
     ) -> FragmentTemplate:
-        unbound = fragment.copy()
+        unbound = copied(fragment)
         types = [*parameter_types]
         condition: exp.Expr | None = None
         if cut.given is not None:
@@ -171,7 +194,7 @@ class Split:
 def _range_of(fragment: exp.Select, cut: Cut, *, first_parameter: int) -> exp.Expr:
     ctid = _column_of(fragment, cut, "ctid")
     low = exp.GTE(this=ctid, expression=_bound(first_parameter))
-    high = exp.LT(this=ctid.copy(), expression=_bound(first_parameter + 1))
+    high = exp.LT(this=copied(ctid), expression=_bound(first_parameter + 1))
     return exp.And(this=low, expression=high)
 
 
@@ -181,7 +204,7 @@ def _column_of(fragment: exp.Select, cut: Cut, column: str) -> exp.Column:
     ]
     alias = node.args.get("alias")
     name = alias.this if isinstance(alias, exp.TableAlias) else node.this
-    return exp.Column(this=exp.to_identifier(column, quoted=column != "ctid"), table=name.copy())
+    return exp.Column(this=exp.to_identifier(column, quoted=column != "ctid"), table=copied(name))
 
 
 def _bound(number: int) -> exp.Parameter:

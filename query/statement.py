@@ -2,25 +2,29 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from query.dialect import FaithfulPostgres, render
+from query.dialect import DIALECT, render
 from query.errors import StatementRefused
-from query.forbidden import called_names, calls_schemas, refuse_forbidden
-from query.lexer import Lexed, Token, lex
+from query.forbidden import refuse_forbidden
+from query.lexer import Lexed, lex
+from query.names import names_of
+from query.trees import levels, without_positions
 from query.vetting import refuse_nesting, refuse_other_than_one_read
 
 WRITES = (
     exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Command,
     exp.Copy, exp.Set, exp.TruncateTable, exp.Transaction, exp.Commit, exp.Rollback, exp.Into,
 )  # fmt: skip
+KINDS = (exp.Table, exp.CTE, exp.Lock)
+_kinds: dict[str, type[exp.Expr] | None] = {}  # by class: asked of every node of every query
 # Our parser takes about 25 µs a token, and holds the interpreter's lock meanwhile.
 MOST_TOKENS_READ = 5_000
 # Its time grows with the square of the subscripts in a row, 10 ms for these.
@@ -53,23 +57,35 @@ class TableName:
 class Statement:
     """A vetted statement.  `tree` is shared by all who ask for the same text: copy, then change.
 
-    `tables` are the tables read anywhere in it, common table expressions left out; `called` the
-    names that stand before a parenthesis, functions among them, in lower case.
+    `tables` are the tables read anywhere in it, common table expressions left out; `spelt_calls`
+    the names that stand before a parenthesis, functions among them, in lower case.
     `parameter_count` is the highest n of its `$n`.
 
     `unread` says why our parser did not read it; PostgreSQL may, and then it runs whole.  Its tree
     is a command that holds the text, and `tables` is empty.
 
-    `leaves_schema` tells that it may name things in other schemas than the exposed one.
+    `leaves_schema` tells that it may name things in other schemas than the exposed one, and
+    `leaves_for_tables` that tables, functions or columns of tables may be among them.
     """
 
     sql: str
     tree: exp.Expr
     tables: tuple[TableName, ...]
-    called: frozenset[str]
+    spelt_calls: frozenset[str]
     parameter_count: int
     unread: str | None = None
     leaves_schema: bool = False
+    leaves_for_tables: bool = False
+
+    @cached_property
+    def written(self) -> str:
+        """The text that `tree` is written as; not known before it is needed, since it costs."""
+        return self.sql if self.unread is not None else render(self.tree)
+
+    @cached_property
+    def called(self) -> frozenset[str]:
+        """All names that are called: what we write may hold calls that the user spelt otherwise."""
+        return self.spelt_calls | names_of(lex(self.written).tokens).called
 
 
 class Parser:
@@ -113,32 +129,22 @@ class Parser:
         return statement
 
     def _read(self, sql: str, lexed: Lexed) -> Statement:
-        called = frozenset(called_names(lexed.tokens))
-        count = _parameter_count(lexed.tokens)
-        named = {
-            token.text
-            for token, dot in pairwise(lexed.tokens)
-            if token.is_identifier and dot.is_mark(".")
-        }
+        names = names_of(lexed.tokens)
         tree = _read_tree(lexed)
         if isinstance(tree, str):
-            leaves = not named <= self._schemas
-            return Statement(sql, exp.Command(this=sql), (), called, count, tree, leaves)
-        _refuse_writes(tree)
-        # what we write may hold calls that the user spelt otherwise
-        called |= frozenset(called_names(lex(render(tree)).tokens))
-        tables = _tables(tree)
+            leaves = not names.before_dot <= self._schemas
+            command = exp.Command(this=sql)
+            return Statement(sql, command, (), names.called, names.parameters, tree, leaves, leaves)
+        tables = _vetted_tables(tree)
+        sure = {table.schema for table in tables if table.schema is not None}
+        sure |= names.called_schemas
         # an alias occurs without a dot behind it at least once, where it is given
-        never_alone = named - {
-            token.text
-            for token, after in zip(lexed.tokens, [*lexed.tokens[1:], None], strict=True)
-            if token.is_identifier and (after is None or not after.is_mark("."))
-        }
-        schemas = {table.schema for table in tables if table.schema is not None}
-        schemas |= never_alone.union(calls_schemas(lexed.tokens))
+        schemas = sure | (names.before_dot - names.alone)
         return Statement(
-            sql, tree, tables, called, count, leaves_schema=not schemas <= self._schemas
-        )
+            sql, tree, tables, names.called, names.parameters,
+            leaves_schema=not schemas <= self._schemas,
+            leaves_for_tables=not sure | names.before_two_dots <= self._schemas,
+        )  # fmt: skip
 
 
 def _length(texts: Iterable[str]) -> int:
@@ -154,7 +160,7 @@ def _read_tree(lexed: Lexed) -> exp.Expr | str:
     if subscripts > MOST_SUBSCRIPTS_READ:
         return "it has too many subscripts"
     try:
-        trees = sqlglot.parse(lexed.text, dialect=FaithfulPostgres)
+        trees = DIALECT.parse(lexed.text)
         kept = [tree for tree in trees if tree is not None and not isinstance(tree, exp.Semicolon)]
     except UNREADABLE:  # PostgreSQL can tell what is wrong, if anything is
         return "our parser cannot read it"
@@ -162,50 +168,51 @@ def _read_tree(lexed: Lexed) -> exp.Expr | str:
         return "our parser cannot read it"
     if _is_deep(kept[0]):
         return f"it nests more than {DEEPEST_READ} levels"
-    return kept[0]
+    return without_positions(kept[0])
 
 
 def _is_deep(tree: exp.Expr) -> bool:
-    level: list[exp.Expr] = [tree]
-    for _ in range(DEEPEST_READ):
-        level = [child for node in level for child in node.iter_expressions()]
-        if not level:
-            return False
-    return True
+    return any(number >= DEEPEST_READ for number, _ in enumerate(levels(tree)))
 
 
-def _refuse_writes(tree: exp.Expr) -> None:
-    for node in tree.walk():
-        if isinstance(node, WRITES):
-            what = "SELECT … INTO" if isinstance(node, exp.Into) else node.key.upper()
-            raise StatementRefused(
-                f"{what} inside the query is not allowed: only queries that read are.",
-                "Remove it.",
-            )
-        if isinstance(node, exp.Lock):
-            raise StatementRefused(
-                "FOR UPDATE and FOR SHARE are not allowed: they write row locks.",
-                "Remove the locking clause.",
-            )
+def _vetted_tables(tree: exp.Expr) -> tuple[TableName, ...]:
+    """Return the tables that `tree` reads.  Raises StatementRefused for what writes."""
+    with_names: set[str] = set()
+    read: dict[TableName, None] = {}
+    for level in levels(tree):
+        for node in level:
+            kind = _kind(node)
+            if kind is exp.Table and isinstance(node.this, exp.Identifier):  # else a function
+                schema = identifier(node.args["db"]) if node.args.get("db") else None
+                read[TableName(schema, identifier(node.this))] = None
+            elif kind is exp.CTE:
+                with_names.add(identifier(node.args["alias"].this))
+            elif kind in (exp.Command, exp.Lock):
+                _refuse_write(node)
+    return tuple(
+        table for table in read if table.schema is not None or table.name not in with_names
+    )
 
 
-def _tables(tree: exp.Expr) -> tuple[TableName, ...]:
-    with_names = {identifier(cte.args["alias"].this) for cte in tree.find_all(exp.CTE)}
-    found: dict[TableName, None] = {}
-    for table in tree.find_all(exp.Table):
-        if not isinstance(table.this, exp.Identifier):
-            continue  # a function in FROM
-        schema = identifier(table.args["db"]) if table.args.get("db") else None
-        name = TableName(schema, identifier(table.this))
-        if schema is not None or name.name not in with_names:
-            found[name] = None
-    return tuple(found)
+def _kind(node: exp.Expr) -> type[exp.Expr] | None:
+    """Return what a node is to us: a table, a CTE, a lock, or a command that writes."""
+    name = type(node).__name__
+    if name not in _kinds:
+        of = (kind for kind in KINDS if isinstance(node, kind))
+        _kinds[name] = exp.Command if isinstance(node, WRITES) else next(of, None)
+    return _kinds[name]
 
 
-def _parameter_count(tokens: Sequence[Token]) -> int:
-    # the protocol allows 65,535: a number of many digits would take its time to read
-    numbers = [token.text[:6] for token in tokens if token.kind == "parameter"]
-    return max(map(int, numbers), default=0)
+def _refuse_write(node: exp.Expr) -> None:
+    if isinstance(node, exp.Lock):
+        raise StatementRefused(
+            "FOR UPDATE and FOR SHARE are not allowed: they write row locks.",
+            "Remove the locking clause.",
+        )
+    what = "SELECT … INTO" if isinstance(node, exp.Into) else node.key.upper()
+    raise StatementRefused(
+        f"{what} inside the query is not allowed: only queries that read are.", "Remove it."
+    )
 
 
 def identifier(node: exp.Expr) -> str:

@@ -14,6 +14,7 @@ COMMANDS = frozenset({
     "reset", "revoke", "rollback", "savepoint", "security", "set", "show", "start", "truncate",
     "unlisten", "update", "vacuum",
 })  # fmt: skip
+CASES = {"case": 1, "end": -1}
 CLOSES = {")": "(", "]": "["}
 ONE_READ = "Give one SELECT, WITH … SELECT, TABLE or VALUES."
 
@@ -48,12 +49,15 @@ def refuse_nesting(tokens: Sequence[Token], max_depth: int) -> None:
     opened: list[Token] = []
     cases = deepest = 0
     for token in tokens:
-        if token.kind == "word":
-            cases = max(0, cases + (token.text == "case") - (token.text == "end"))
-        elif token.kind == "mark" and token.text in "([":
+        kind, text, _ = token
+        if kind == "word" and text in CASES:
+            cases = max(0, cases + CASES[text])
+        elif kind == "mark" and text in "([":
             opened.append(token)
-        elif token.kind == "mark" and token.text in CLOSES:
+        elif kind == "mark" and text in CLOSES:
             _close(opened, token)
+        else:
+            continue
         deepest = max(deepest, len(opened) + cases)
     if deepest > max_depth:
         raise StatementRefused(

@@ -1,6 +1,5 @@
 """Views read as subqueries, so that their tables can be split."""
 
-import re
 from dataclasses import replace
 
 import sqlglot
@@ -11,8 +10,8 @@ from query.aggregates import CannotSplit
 from query.catalog import Catalog
 from query.dialect import FaithfulPostgres, render
 from query.statement import Statement, TableName, identifier
+from query.trees import copied
 
-CALL = re.compile(r"(\w+)\s*\(")
 # A view's text grows with each view in it; what is larger than this is not worth our parser's time.
 MOST_CHARACTERS = 20_000
 
@@ -30,7 +29,7 @@ def expanded(statement: Statement, catalog: Catalog) -> Statement | None:
     if not definitions:
         return None
     defined = {identifier(cte.args["alias"].this) for cte in statement.tree.find_all(exp.CTE)}
-    holder = exp.Paren(this=statement.tree.copy())  # a parent even for a tree that is one node
+    holder = exp.Paren(this=copied(statement.tree))  # a parent even for a tree that is one node
     for table in list(holder.find_all(exp.Table)):
         name = _name(table)
         if name is None or name not in definitions or (not name.schema and name.name in defined):
@@ -46,13 +45,11 @@ def expanded(statement: Statement, catalog: Catalog) -> Statement | None:
     read = [
         name for name in names if name is not None and (name.schema or name.name not in defined)
     ]
-    called = statement.called | {name.lower() for name in CALL.findall(text)}
     return replace(
         statement,
         sql=text,
         tree=tree,
         tables=tuple(dict.fromkeys(name for name in read if name not in definitions)),
-        called=called,
     )
 
 
@@ -65,8 +62,8 @@ def _subquery(table: exp.Table, name: TableName, definition: str | None) -> exp.
         raise CannotSplit(f"the view {name.name} cannot be read") from error
     if query.find(exp.With) is not None:
         raise CannotSplit(f"the view {name.name} has common table expressions")
-    alias = table.args.get("alias") or exp.TableAlias(this=table.this.copy())
-    return exp.Subquery(this=query, alias=alias.copy())
+    alias = table.args.get("alias") or exp.TableAlias(this=copied(table.this))
+    return exp.Subquery(this=query, alias=copied(alias))
 
 
 def _name(table: exp.Table) -> TableName | None:

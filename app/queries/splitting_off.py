@@ -35,26 +35,29 @@ class SplittingOff:
         """Run queries of this shape whole from now on."""
         with self._lock:
             self._here |= {shape.digest}
-        try:
-            with self._database.connection() as connection:
-                connection.execute(
-                    "INSERT INTO millrace.splitting_off "
-                    "(shape, masked, split_digest, whole_digest) "
-                    "VALUES ($1, $2, $3, $4) ON CONFLICT (shape) DO NOTHING",
-                    [shape.digest, shape.masked, split_digest, whole_digest],
-                )
-        except DatabaseError as error:
-            _log.error("shape not shared", shape=shape.digest, error=str(error))
+            try:
+                with self._database.connection() as connection:
+                    connection.execute(
+                        "INSERT INTO millrace.splitting_off "
+                        "(shape, masked, split_digest, whole_digest) "
+                        "VALUES ($1, $2, $3, $4) ON CONFLICT (shape) DO NOTHING",
+                        [shape.digest, shape.masked, split_digest, whole_digest],
+                    )
+            except DatabaseError as error:
+                _log.error("shape not shared", shape=shape.digest, error=str(error))
+                return
+            # an operator may delete it before it is read again
+            self._known |= {shape.digest}
 
     def refresh(self) -> None:
         """Read what all replicas found; while PostgreSQL is away, keep what is known."""
-        try:
-            with self._database.connection() as connection:
-                rows = connection.execute("SELECT shape FROM millrace.splitting_off").fetchall()
-        except DatabaseError:
-            return
-        known = frozenset(str(row[0]) for row in rows)
-        with self._lock:
+        with self._lock:  # also while PostgreSQL is asked: what is added meanwhile is not missed
+            try:
+                with self._database.connection() as connection:
+                    rows = connection.execute("SELECT shape FROM millrace.splitting_off").fetchall()
+            except DatabaseError:
+                return
+            known = frozenset(str(row[0]) for row in rows)
             # one that an operator has deleted splits again, here too
             self._here -= self._known - known
             self._known = known

@@ -14,6 +14,7 @@ MAX_NAMES = 10
 NAMES = ("3D", "3F", "42")  # invalid catalog name, invalid schema name, access rule violation
 SYNTAX_ERROR = "42601"
 INSUFFICIENT_PRIVILEGE = "42501"
+UNDEFINED_TABLE = "42P01"
 
 
 class SqlError(Exception):
@@ -67,13 +68,15 @@ def schema_kept(statement: Statement) -> Iterator[None]:
     """Give one answer to all that PostgreSQL refuses about names in other schemas.
 
     It checks rights late: "no such column" (with the name of the one that was meant), "permission
-    denied" and "no such schema" tell what is there.
+    denied" and "no such schema" tell what is there.  A name of two parts in place of a column is
+    different: PostgreSQL looks for its table in FROM alone, so a wrong alias may be told of.
     """
     try:
         yield
     except SqlError as error:
         tells = error.sqlstate.startswith(NAMES) and error.sqlstate != SYNTAX_ERROR
-        if statement.leaves_schema and tells:
+        is_alias = error.sqlstate == UNDEFINED_TABLE and not statement.leaves_for_tables
+        if statement.leaves_schema and tells and not is_alias:
             raise SqlError(
                 INSUFFICIENT_PRIVILEGE,
                 "The query names another schema, and what it names there does not exist, does not "

@@ -19,9 +19,10 @@ from query.aggregate_call import (
     AggregateCall,
 )
 from query.aggregates import Aggregate, CannotSplit, Checks, Merged, PartialColumn
-from query.canonical import canonical
+from query.canonical import meaning
 from query.expressions import any_of, formula
 from query.looks import Looks, rows_look_different
+from query.trees import copied
 from query.types import FLOATS, INTEGERS, MONEY, NUMERIC, TypeFact
 
 RANKS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
@@ -125,11 +126,11 @@ class Carried(Aggregate):
         filter_: exp.Expr | None,
     ) -> exp.Expr | None:
         """Return whether rows with equal sort keys have arguments that differ."""
-        sorted_by = {canonical(key.node) for key in keys}
+        sorted_by = {meaning(key.node) for key in keys}
         shown = [
             value
             for value in values
-            if canonical(value.node) not in sorted_by or not value.fact.has_one_representation
+            if meaning(value.node) not in sorted_by or not value.fact.has_one_representation
         ]
         if not shown:
             return None
@@ -152,4 +153,4 @@ def _interpolates_numbers(name: str, fact: TypeFact) -> bool:
 
 
 def _row(parts: Sequence[exp.Expr]) -> exp.Expr:
-    return exp.Anonymous(this="row", expressions=[part.copy() for part in parts])
+    return exp.Anonymous(this="row", expressions=[copied(part) for part in parts])

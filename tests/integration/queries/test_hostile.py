@@ -137,10 +137,28 @@ def test_what_is_in_other_schemas_cannot_be_told_from_what_is_not(
         "SELECT 'y'::hidden.missing",
         "SELECT OPERATOR(hidden.-) 1",
         "SELECT 'a' COLLATE hidden.x",
+        "SELECT hidden.secret.code FROM t",
+        "SELECT visible.secret.code FROM t",
+        "SELECT missing.secret.code FROM t",
     ):
         answer = replica.http.post(path, json={"sql": sql, "engine": engine})
         assert answer.status_code == 403, (sql, answer.text)
         answers.add(tuple(sorted({**answer.json(), "instance": ""}.items())))
+    assert len(answers) == 1, answers
+
+
+@pytest.mark.parametrize("engine", ["auto", "direct", "partitioned"])
+def test_a_wrong_alias_is_told_of_in_the_same_words_whatever_schemas_there_are(
+    replica: Replica, engine: str
+) -> None:
+    answers = set()
+    for alias in ("hidden", "visible", "nowhere"):
+        body = {"sql": f"SELECT {alias}.secret FROM t AS a", "engine": engine}
+        answer = replica.http.post("/v1/query", json=body)
+        assert answer.json()["sqlstate"] == "42P01", answer.text
+        assert f'missing FROM-clause entry for table "{alias}"' in answer.text.replace("\\", "")
+        told = {**answer.json(), "instance": ""}
+        answers.add(str(sorted(told.items())).replace(alias, "x"))
     assert len(answers) == 1, answers
 
 

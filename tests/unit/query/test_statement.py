@@ -164,6 +164,20 @@ def test_it_is_known_whether_other_schemas_may_be_named(sql: str, leaves: bool) 
 
 
 @pytest.mark.parametrize(
+    ("sql", "leaves"),
+    [
+        ("SELECT j.n FROM t AS a", False),
+        ("SELECT other.t.n FROM t", True),
+        ("SELECT j.n FROM other.t", True),
+        ("SELECT j.n, other.f(1) FROM t", True),
+        ("SELECT public.t.n FROM t", False),
+    ],
+)
+def test_a_wrong_alias_is_told_from_a_table_elsewhere(sql: str, leaves: bool) -> None:
+    assert parser().parse(sql).leaves_for_tables is leaves
+
+
+@pytest.mark.parametrize(
     "sql",
     ["SELECT 1;", "VALUES (1)", "TABLE t", "(SELECT 1) UNION ALL SELECT 2",
      "WITH a AS (SELECT 1) TABLE a"],
