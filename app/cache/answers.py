@@ -126,20 +126,15 @@ class Answers:
         key = self._keys.find(query)
         if key.tables is None:
             return False
-        flight, leads = self._flights.board(key.key)
-        if not leads:
-            return False
-        landing = Landing("again")
+        # Not a flight that others could board: while this runs, the old answer is theirs at once.
+        # The store's lease alone keeps everybody else from computing the same.
         token = secrets.token_hex(8)
-        try:
-            found, store = self._enter(replace(key, request=""), younger_than_s, token)
-            if found is None or store is None or found.what != "lead":
-                return False
-            with self._keeping.lease(store, key.key, token):
-                landing = self._compute(query, key, control, began=_begun(found, store))
-            self._metrics.refreshed()
-        finally:
-            self._flights.land(key.key, flight, landing)
+        found, store = self._enter(replace(key, request=""), younger_than_s, token)
+        if found is None or store is None or found.what != "lead":
+            return False
+        with self._keeping.lease(store, key.key, token):
+            self._compute(query, key, control, began=_begun(found, store))
+        self._metrics.refreshed()
         return True
 
     def _answer(self, query: QueryInput, policy: CachePolicy, control: Control) -> CachedAnswer:

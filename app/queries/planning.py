@@ -18,6 +18,7 @@ from query.errors import QueryTooCostly
 from query.explained import Explained
 from query.fragment import ColumnType
 from query.keyed import KeyCut
+from query.modifiers import planning_may_tell_more
 from query.planned import PlannedFragment, keyed_fragments, planned_fragments
 from query.prepared import Prepared, SplitCache
 from query.safety import moves_with_time
@@ -176,6 +177,9 @@ class Planner:
         with translated():
             statement, catalog = self._read_views(transaction, statement)
             described = transaction.describe(query.sql)
+            columns = described.columns
+            if planning_may_tell_more(statement.tree, columns):
+                columns = transaction.describe_result(query.sql, query.params)
             types = self._parameter_types(transaction, described)
             names = tuple(column.name for column in described.columns)
             prepared = self._splits.prepare(statement, names, types, catalog)
@@ -186,11 +190,11 @@ class Planner:
             raise CannotSplit("it reads a foreign table")
         cutting = _Cutting(transaction, query, explained, prepared, catalog, types, facts)
         found = self._cut(cutting)
-        self._check_columns(found.split, facts, described)
+        self._check_columns(found.split, facts, described.columns)
         return replace(
             found,
             explained=explained,
-            described=described.columns,
+            described=columns,
             partial_types=tuple(facts),
             has_children=has_children,
             tables=catalog.tables,
@@ -263,12 +267,12 @@ class Planner:
         return Plan(reason, split=split, table=table, parts=parts, slots=decision.slots)
 
     def _check_columns(
-        self, split: SplitPlan | None, facts: Sequence[TypeFact], described: Described
+        self, split: SplitPlan | None, facts: Sequence[TypeFact], columns: Sequence[ColumnType]
     ) -> None:
         if split is None or split.merge is not None:
             return
         if [(fact.oid, fact.typmod) for fact in facts] != [
-            (column.oid, column.typmod) for column in described.columns
+            (column.oid, column.typmod) for column in columns
         ]:
             raise CannotSplit("a fragment's columns are not of the whole query's types")
 

@@ -22,6 +22,7 @@ from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, did_you_mean, schema_kept, translated
 from app.queries.transaction import ReadTransaction
 from db.database import Database
+from db.describe import DECLARE
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.shape import shape_of
 from query.split import SplitPlan
@@ -260,8 +261,8 @@ class QueryService:
         transaction.recover()
         # parsed alone first: what PostgreSQL takes as one whole statement has no parenthesis that
         # closes one around it, so that it may stand within COPY (…)
-        with translated():
-            columns = transaction.describe(statement.sql).columns
+        with translated(DECLARE):
+            columns = transaction.describe_result(statement.sql, query.params)
             facts = self._catalog.type_facts(transaction, columns)
         transaction.rebind_deadline()
 

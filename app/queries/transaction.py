@@ -10,7 +10,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 
 from app.queries.control import Control
 from app.queries.copy_out import CopyOut
-from db.describe import ResultColumn, columns_of, describe
+from db.describe import ResultColumn, columns_of, describe, describe_result
 from db.pool import Connection, Row
 from query.fragment import ColumnType
 
@@ -51,7 +51,9 @@ class Rows:
                     self.columns = self._described()
                 yield row
             if not self.columns:  # without rows, no result has come that tells the columns
-                self.columns = _column_types(describe(self._connection, self._sql).columns)
+                self.columns = _column_types(
+                    describe_result(self._connection, self._sql, self._parameters)
+                )
         finally:
             stream.close()  # type: ignore[attr-defined] # a generator
 
@@ -133,7 +135,7 @@ class ReadTransaction:
 
     def rows(self, sql: str, parameters: Sequence[str | None]) -> list[Row]:
         """Run one statement by the extended protocol and return all its rows."""
-        return list(Rows(self._connection, sql, parameters))
+        return self._connection.execute(sql.encode(), parameters).fetchall()
 
     def stream(self, sql: str, parameters: Sequence[str | None]) -> Rows:
         """Return the rows of one statement, to be iterated over."""
@@ -142,6 +144,10 @@ class ReadTransaction:
     def copy(self, sql: str, *, max_rows: int, head_rows: int) -> CopyOut:
         """Return the output of a COPY, to be iterated over."""
         return CopyOut(self._connection, sql, max_rows=max_rows, head_rows=head_rows)
+
+    def describe_result(self, sql: str, parameters: Sequence[str | None]) -> tuple[ColumnType, ...]:
+        """Return the columns that a run of the query would have; it is planned, and not run."""
+        return _column_types(describe_result(self._connection, sql, parameters))
 
     def describe(self, sql: str) -> Described:
         """Let PostgreSQL parse one statement, and tell its columns and parameters."""

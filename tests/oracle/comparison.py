@@ -40,10 +40,7 @@ def difference(ours: Outcome, theirs: Outcome, order: Sequence[int], sql: str) -
         return f"errors: {', PostgreSQL '.join(told)}"
     if ours.sqlstate is not None:
         return None
-    # PostgreSQL itself gives two answers before and after it simplifies an expression: described
-    # alone, as for a result without rows, a column may lack the modifier that it has in a result
-    width = 2 if ours.mode == "direct" and not ours.rows else 3
-    if [column[:width] for column in ours.columns] != [column[:width] for column in theirs.columns]:
+    if ours.columns != theirs.columns:
         return f"columns: {ours.columns}, PostgreSQL {theirs.columns}"
     if Counter(ours.rows) != Counter(theirs.rows):
         more, less = (
