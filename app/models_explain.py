@@ -85,7 +85,8 @@ class AnalysisDocument(ResponseModel):
     truncated: bool = Field(description="True when there were more than max_rows.")
     timings_ms: TimingsDocument
     postgresql_plan: dict[str, Any] | None = Field(
-        description="Of a query that ran whole: PostgreSQL's EXPLAIN (ANALYZE, BUFFERS)."
+        description="Of a query that ran whole: PostgreSQL's EXPLAIN (ANALYZE, VERBOSE, BUFFERS); "
+        "null where it would tell of other schemas, or of rows that a policy hides."
     )
 
 

@@ -25,7 +25,7 @@ class Explained:
     def parse(cls, text: str) -> "Explained":
         """Read the output of EXPLAIN (FORMAT JSON)."""
         plan = json.loads(text)[0]["Plan"]
-        nodes = list(_nodes(plan))
+        nodes = list(nodes_of(plan))
         return cls(
             cost=float(plan["Total Cost"]),
             rows=int(plan["Plan Rows"]),
@@ -39,7 +39,8 @@ class Explained:
         )
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of a plan, top first."""
     yield plan
     for child in plan.get("Plans", []):
-        yield from _nodes(child)
+        yield from nodes_of(child)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.queries.catalog_reader import CatalogReader
 from app.queries.errors import RunWhole
 from app.queries.partitioned import FragmentRun, PartitionedRun
 from app.queries.planning import Plan
@@ -13,11 +14,12 @@ from app.queries.request import QueryInput, Timings
 from app.queries.settings import QuerySettings
 from app.queries.sql_error import translated
 from app.queries.transaction import ReadTransaction
+from query.explained import nodes_of
 from query.split import SplitPlan
 from query.statement import Statement
 from tasks.dispatcher import Dispatcher
 
-ANALYZE = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
+ANALYZE = "EXPLAIN (ANALYZE, VERBOSE, BUFFERS, FORMAT JSON) "
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Analysis:
 
     `left_split` says why one that was planned to run in parts ran whole in the end.  `runs` are
     those of the fragments, in their order, where all of them had an answer.  `postgresql_plan` is
-    PostgreSQL's own account of a query that ran whole.
+    PostgreSQL's own account of a query that ran whole; None where it would tell of tables beyond
+    the exposed schema, or of rows that a policy hides.
     """
 
     mode: str
@@ -44,10 +47,12 @@ class Analyzer:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        catalog: CatalogReader,
         settings: QuerySettings,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dispatcher = dispatcher
+        self._catalog = catalog
         self._settings = settings
         self._monotonic = monotonic
 
@@ -108,4 +113,14 @@ class Analyzer:
         timings = Timings(
             execute=took_ms, total=took_ms, postgresql=transaction.waited_ms - before_ms
         )
-        return Analysis("direct", left_split, rows, rows > query.max_rows, runs, timings, plan)
+        shown = plan if self._may_be_seen(transaction, plan) else None
+        return Analysis("direct", left_split, rows, rows > query.max_rows, runs, timings, shown)
+
+    def _may_be_seen(self, transaction: ReadTransaction, plan: Mapping[str, Any]) -> bool:
+        found = {
+            (str(node["Schema"]), str(node["Relation Name"]))
+            for node in nodes_of(plan["Plan"])
+            if "Relation Name" in node
+        }
+        with translated():
+            return self._catalog.may_be_seen(transaction, sorted(found))

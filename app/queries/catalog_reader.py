@@ -70,6 +70,11 @@ SELECT f.proname, bool_or(n.nspname = $1),
  WHERE n.nspname IN ($1, 'pg_catalog') AND f.proname = ANY ($2) GROUP BY f.proname
 """
 
+SECURED = """
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relrowsecurity LIMIT 1
+"""
+
 TYPES = """
 SELECT format_type(t.oid, u.typmod), format_type(t.oid, -1), t.typtype, t.typcategory
   FROM unnest($1::oid[], $2::int[]) WITH ORDINALITY AS u(type, typmod, place)
@@ -114,6 +119,18 @@ class CatalogReader:
     def table_names(self, transaction: ReadTransaction) -> list[str]:
         """Return the names of what the reader may read in the exposed schema."""
         return [row[0] for row in transaction.rows(READABLE, [self._schema]) if row[0]]
+
+    def may_be_seen(
+        self, transaction: ReadTransaction, relations: Sequence[tuple[str, str]]
+    ) -> bool:
+        """Tell whether a plan over these (schema, name) shows nothing that the reader may not see.
+
+        Plans name the tables behind views, and count the rows that a policy removes.
+        """
+        if any(schema != self._schema for schema, _ in relations):
+            return False
+        names = array_literal([name for _, name in relations])
+        return not transaction.rows(SECURED, [self._schema, names])
 
     def type_facts(
         self, transaction: ReadTransaction, columns: Sequence[ColumnType]

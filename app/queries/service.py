@@ -56,7 +56,7 @@ class QueryService:
         self._settings = settings
         self._metrics = metrics
         self._planner = Planner(catalog, dispatcher, settings)
-        self._analyzer = Analyzer(dispatcher, settings, monotonic)
+        self._analyzer = Analyzer(dispatcher, catalog, settings, monotonic)
         self._monotonic = monotonic
 
     def run(self, query: QueryInput, control: Control | None = None) -> Answer:

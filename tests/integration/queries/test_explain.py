@@ -1,5 +1,6 @@
 """Explanations: what would run, why, and with `analyze` what did."""
 
+import psycopg
 import pytest
 
 from app.cache.answers import Lookup
@@ -112,6 +113,25 @@ def test_analyzing_a_direct_query_brings_postgresqls_own_plan(service: QueryServ
     assert plan["Plan"]["Actual Rows"] == shown.analysis.rows > 1000
     assert "Shared Hit Blocks" in plan["Plan"]
     assert plan["Execution Time"] > 0
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM secured", "SELECT n FROM over_hidden"])
+def test_a_plan_that_would_tell_of_what_is_hidden_is_not_shown(
+    service: QueryService, tables_url: str, sql: str
+) -> None:
+    with psycopg.connect(tables_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS hidden")
+        connection.execute("CREATE TABLE IF NOT EXISTS hidden.behind AS SELECT 1 AS n")
+        connection.execute("CREATE OR REPLACE VIEW over_hidden AS SELECT n FROM hidden.behind")
+        connection.execute("GRANT SELECT ON over_hidden TO millrace_reader")
+    try:
+        shown = told(service, sql, engine="direct", analyze=True)
+    finally:
+        with psycopg.connect(tables_url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA hidden CASCADE")
+    assert shown.analysis is not None
+    assert shown.analysis.rows > 0
+    assert shown.analysis.postgresql_plan is None
 
 
 def test_a_query_that_leaves_the_split_on_the_way_says_so(reader: Database) -> None:
