@@ -22,7 +22,7 @@ from app.queries.planning import Plan
 from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
 from query.catalog import Table
-from query.split import FragmentTemplate, SplitPlan
+from query.split import FragmentTemplate, KeyedTemplate, SplitPlan
 
 
 def explanation_document(
@@ -55,7 +55,21 @@ def explanation_document(
 
 def driving_tables(plan: Plan, split: SplitPlan) -> list[DrivingTableDocument]:
     """Return what each template cuts."""
+    if split.keyed is not None and plan.table is not None:
+        return [_driving_by_key(plan, split.keyed, plan.table)]
     return [_driving(plan, template, len(split.templates) > 1) for template in split.templates]
+
+
+def _driving_by_key(plan: Plan, keyed: KeyedTemplate, table: Table) -> DrivingTableDocument:
+    why = (
+        "rows of one window partition or group lie together only in ranges of its values"
+        if keyed.is_needed
+        else "an index finds the rows that the query asks for, and ranges of blocks would lose it"
+    )
+    return DrivingTableDocument(
+        table=_name(table), blocks=table.blocks, why=why, fragments=len(plan.parts),
+        cut=f"by ranges of {keyed.column}",
+    )  # fmt: skip
 
 
 def _driving(plan: Plan, template: FragmentTemplate, is_branch: bool) -> DrivingTableDocument:

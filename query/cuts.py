@@ -53,7 +53,7 @@ class Cutter:
 
     def __init__(self, tree: exp.Select, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._numbered = 0
+        self._nodes: list[exp.Expr] = []
         names = [
             identifier(table.this)
             for table in tree.find_all(exp.Table)
@@ -64,10 +64,11 @@ class Cutter:
         self._read_once = frozenset(
             name for name in defined if reads[name] == 1 and definitions[name] == 1
         )
-        self.scope: Scope = self._scope_of(tree, {})
+        self.scope: Scope = self.scope_of(tree, {})
         self.cuts: list[Cut] = self._of_scope(self.scope)
 
-    def _scope_of(self, tree: exp.Select, withs: Withs) -> Scope:
+    def scope_of(self, tree: exp.Select, withs: Withs) -> Scope:
+        """Read the FROM clause of a SELECT inside, which may read the CTEs `withs`."""
         return scope_of(tree, self._catalog, withs, self._read_once)
 
     def _of_scope(self, scope: Scope) -> list[Cut]:
@@ -86,21 +87,21 @@ class Cutter:
             return self._of_body(source.body)
         if source.table is None or not source.table.is_splittable:
             return []
-        return [Cut(self._number(source.node), source.given, source.table)]
+        return [Cut(self.number(source.node), source.given, source.table)]
 
     def _of_body(self, body: Body) -> list[Cut]:
         query = unwrapped(body.query)
         if isinstance(query, exp.Select):
             if not is_row_by_row(query, self._catalog):
                 return []
-            return self._of_scope(self._scope_of(query, body.withs))
+            return self._of_scope(self.scope_of(query, body.withs))
         branches = branches_of(query)
         return [] if branches is None else self._of_branches(branches, body.withs)
 
     def _of_branches(self, branches: Sequence[exp.Expr], withs: Withs) -> list[Cut]:
         if not all(isinstance(branch, exp.Select) for branch in branches):
             return []
-        numbers = [self._number(branch) for branch in branches]
+        numbers = [self.number(branch) for branch in branches]
         found = []
         for branch, number in zip(branches, numbers, strict=True):
             others = [other for other in numbers if other != number]
@@ -108,10 +109,15 @@ class Cutter:
             found += [cut.without(others) for cut in cuts]
         return found
 
-    def _number(self, node: exp.Expr) -> int:
+    def node_at(self, place: int | None) -> exp.Expr | None:
+        """Return the node with this number."""
+        return self._nodes[place] if place is not None else None
+
+    def number(self, node: exp.Expr) -> int:
+        """Return the node's number, from now on if it has none."""
         if PLACE not in node.meta:
-            node.meta[PLACE] = self._numbered
-            self._numbered += 1
+            node.meta[PLACE] = len(self._nodes)
+            self._nodes.append(node)
         number: int = node.meta[PLACE]
         return number
 

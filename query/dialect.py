@@ -48,6 +48,14 @@ class FaithfulPostgres(Postgres):
 
         MULTI_ARG_DISTINCT = True
 
+        def windowspec_sql(self, expression: exp.WindowSpec) -> str:
+            """Write a frame that was given by its start alone so, as PostgreSQL remembers it."""
+            if expression.args.get("end") is not None:
+                return super().windowspec_sql(expression)
+            parts = [self.sql(expression, part) for part in ("kind", "start", "start_side")]
+            exclude = self.sql(expression, "exclude")
+            return " ".join([*filter(None, parts), *(["EXCLUDE", exclude] if exclude else [])])
+
 
 DIALECT = FaithfulPostgres()  # made once: it takes longer to make than to write a small tree
 

@@ -29,6 +29,7 @@ from query.scope import Scope
 from query.subqueries import check_independent
 from query.trees import copied, rebuilt
 from query.types import TypeFact
+from query.windows import own_windows, read_window
 
 
 class GroupedSplit:
@@ -52,6 +53,8 @@ class GroupedSplit:
         distinct = tree.args.get("distinct")
         if distinct is not None and distinct.args.get("on"):
             raise CannotSplit("DISTINCT ON is not split")
+        if distinct is not None and any(True for _ in own_windows(tree)):
+            raise CannotSplit("DISTINCT beside window functions is not split")
         sorting = [key.expression for key in order if key.expression is not None]
         aggregated = bool(items or having) or any(map(has_aggregates, [*outputs, *sorting]))
         self._is_distinct = distinct is not None and aggregated
@@ -61,6 +64,7 @@ class GroupedSplit:
             meant = regrouped(items, lambda node: key_meant(node, outputs, names, scope))
             self._grouping = Grouping([self._qualified(item) for item in meant])
         self._calls: list[AggregateCall] = []
+        self._windows: list[exp.Window] = []
         self._calls_meant: list[Hashable] = []
         self._outputs = [self._rewrite(self._qualified(output)) for output in outputs]
         self._having = self._rewrite(self._qualified(having.this)) if having else None
@@ -90,13 +94,17 @@ class GroupedSplit:
         )
         sorting = [expression for _, expression in self._order]
         deciding = [*sorting, *([self._having] if self._having is not None else [])]
+        deciding += self._windows  # what is in doubt of one group shows in others there
         ambiguous = doubts.conditions()
         if any(doubts.concern(node) for node in deciding):
             # a group in doubt may not be among those shown, or keep another one from it
             ambiguous = [anywhere(condition) for condition in ambiguous]
         if self._window.cuts_ties and self._groups and not self._order_is_total():
+            if any(expression.find(exp.Window) for expression in sorting):
+                raise CannotSplit("groups that tie in a window function decide which are shown")
             ambiguous.append(tied([doubts.filled(expression) for expression in sorting]))
         outputs = [doubts.filled(output) for output in self._outputs]
+        ambiguous += [doubts.filled(tie) for tie in self._ties_in_windows()]
         if self._is_distinct:
             ambiguous.append(exp.Not(this=rows_look_alike(outputs)))
         order = [
@@ -134,6 +142,24 @@ class GroupedSplit:
         keys = range(len(self._grouping.keys))
         return all(meaning(column(number)) in sorted_by for number in keys)
 
+    def _ties_in_windows(self) -> list[exp.Expr]:
+        """Return conditions under which a window function shows the order of groups that tie."""
+        ties = []
+        for node in self._windows:
+            window = read_window(node, self._tree)
+            if not window.shows_ties:
+                continue
+            sorted_by = {meaning(part) for part in window.seen_by}
+            keys = range(len(self._grouping.keys))
+            if not self._grouping.has_sets and all(
+                meaning(column(number)) in sorted_by for number in keys
+            ):
+                continue
+            if not self._window.is_open:
+                raise CannotSplit(f"groups that tie decide {window.name}, and not all are shown")
+            ties.append(window.tied())
+        return ties
+
     def _sort_expression(self, key: SortKey) -> exp.Expr:
         if key.output is not None:
             if not 0 <= key.output < len(self._outputs):
@@ -164,7 +190,7 @@ class GroupedSplit:
             number = self._calls_meant.index(meant)
             return exp.column(f"{PLACEHOLDER}{number}", table=PLACEHOLDER)
         if isinstance(node, exp.Window):
-            raise CannotSplit("a window function over groups is not split")
+            return self._rewrite_window(node)
         if isinstance(node, exp.Column):
             raise CannotSplit(f"{canonical(node)} is neither grouped by nor aggregated")
         if isinstance(node, exp.Query):
@@ -173,6 +199,21 @@ class GroupedSplit:
         if isinstance(node, exp.Identifier | exp.DataType):
             return copied(node)
         return rebuilt(node, self._rewrite)
+
+    def _rewrite_window(self, node: exp.Window) -> exp.Expr:
+        """Put them into the parts of a window function over groups, which stays as it is."""
+        copy = copied(node)
+        if isinstance(copy.this, exp.Filter):
+            condition = copy.this.expression
+            condition.set("this", self._rewrite(condition.this))
+        function = copy.this.this if isinstance(copy.this, exp.Filter) else copy.this
+        function.replace(rebuilt(function, self._rewrite))
+        for part in copy.args.get("partition_by") or []:
+            part.replace(self._rewrite(part))
+        for key in copy.args["order"].expressions if copy.args.get("order") else []:
+            key.set("this", self._rewrite(key.this))
+        self._windows.append(copy)
+        return copy
 
 
 def has_aggregates(node: exp.Expr) -> bool:

@@ -61,7 +61,7 @@ def _aggregates(select: exp.Expr, catalog: Catalog) -> Iterator[str]:
         if isinstance(call, exp.Sum | exp.Avg):
             yield from _sum(call, catalog)
         elif isinstance(call, exp.Min | exp.Max):
-            if not _has_one_representation(call.this, catalog):
+            if not has_one_representation(call.this, catalog):
                 yield f"{render(call)} inside the query may pick among equal values"
         elif isinstance(call, exp.AggFunc) and not isinstance(call, exp.Count):
             yield f"{render(call)} inside the query may depend on the order of its rows"
@@ -88,7 +88,7 @@ def _keys(select: exp.Expr, catalog: Catalog) -> Iterator[str]:
         keys += select.expressions
     for key in keys:
         meant = _meant(key, select)
-        if not _has_one_representation(meant, catalog):
+        if not has_one_representation(meant, catalog):
             yield f"grouping by {render(meant)} inside the query may pick among equal values"
 
 
@@ -120,7 +120,8 @@ def renamed_in(tree: exp.Expr) -> frozenset[str]:
     return frozenset(names)
 
 
-def _has_one_representation(expression: exp.Expr, catalog: Catalog) -> bool:
+def has_one_representation(expression: exp.Expr, catalog: Catalog) -> bool:
+    """Tell whether equal values of `expression` surely look alike."""
     mixes = expression.find(*MIXING_NODES) is not None
     for node in expression.walk():
         if isinstance(node, exp.Column):

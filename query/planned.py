@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from query.canonical import chosen
 from query.catalog import Table
+from query.key_ranges import KeyRange
 from query.partitions import block_ranges, shares
-from query.split import SplitPlan
+from query.split import KeyedTemplate, SplitPlan
 from query.statement import TableName
 
 
@@ -38,4 +39,24 @@ def planned_fragments(
             values = tuple(chosen(template.sql, [*params, *blocks.as_tids()]))
             rows = f"{blocks.describe()} of {table.schema}.{table.name}"
             found.append(PlannedFragment(template.sql.sql, values, rows))
+    return tuple(found)
+
+
+def keyed_fragments(
+    template: KeyedTemplate,
+    table: Table,
+    params: Sequence[str | None],
+    ranges: Sequence[KeyRange],
+) -> tuple[PlannedFragment, ...]:
+    """Return a fragment for each of `ranges` of a table's column: two or more."""
+    found = []
+    for part in ranges:
+        sql = template.between
+        if part.low is None:
+            sql = template.first
+        elif part.high is None:
+            sql = template.last
+        values = tuple(chosen(sql, [*params, part.low, part.high]))
+        rows = f"{part.describe(template.column)}, of {table.schema}.{table.name}"
+        found.append(PlannedFragment(sql.sql, values, rows))
     return tuple(found)

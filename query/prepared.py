@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from query.aggregates import CannotSplit
 from query.canonical import BoundSql
 from query.catalog import Catalog
+from query.keyed import KeyCut
 from query.split import FragmentTemplate, Split, SplitPlan, split
 from query.statement import Statement
 from query.types import TypeFact
@@ -35,20 +36,26 @@ class Question:
 
 @dataclass
 class _Kept:
-    """The texts of a split; `finished` are its plan, and the types that this is for."""
+    """The texts of a split; `finished` are its plan, and the types that this is for.
+
+    `finished_by_key` are the same for ranges of a column's values, and the column.
+    """
 
     whole: BoundSql
     probe: FragmentTemplate
+    has_blocks: bool
+    keyed: KeyCut | None
     finished: tuple[tuple[TypeFact, ...], SplitPlan | CannotSplit] | None = None
+    finished_by_key: tuple[Hashable, SplitPlan] | None = None
 
     @property
     def size(self) -> int:
         """How many characters they have."""
         size = len(self.whole.sql) + len(self.probe.sql.sql)
-        plan = self.finished[1] if self.finished is not None else None
-        if isinstance(plan, SplitPlan):
-            size += sum(len(template.sql.sql) for template in plan.templates)
-            size += len(plan.merge.query.sql) if plan.merge is not None else 0
+        for finished in (self.finished, self.finished_by_key):
+            plan = finished[1] if finished is not None else None
+            if isinstance(plan, SplitPlan):
+                size += plan.size
         return size
 
 
@@ -81,6 +88,27 @@ class Prepared:
             raise CannotSplit(plan.reason)
         return plan
 
+    @property
+    def has_blocks(self) -> bool:
+        """Tell whether it may be cut by blocks."""
+        return self._kept.has_blocks
+
+    @property
+    def keyed(self) -> KeyCut | None:
+        """How it may be cut by the values of a column, if it may."""
+        return self._kept.keyed
+
+    def finish_by_key(self, facts: Sequence[TypeFact], column: str, *, nullable: bool) -> SplitPlan:
+        """Return the plan for ranges of `column`.  Raises CannotSplit."""
+        key = (tuple(facts), column, nullable)
+        finished = self._kept.finished_by_key
+        if finished is None or finished[0] != key:
+            parts = self._parts or self._question.split()
+            types = self._question.types
+            finished = key, parts.finish_by_key(facts, types, column, nullable=nullable)
+            self._kept.finished_by_key = finished
+        return finished[1]
+
 
 class SplitCache:
     """The newest splits: `size` of them, and no more than `most_kept` characters of SQL in all."""
@@ -104,7 +132,12 @@ class SplitCache:
         if kept is None:
             try:
                 parts = question.split()
-                kept = _Kept(parts.whole(parameter_types), parts.probe(parameter_types))
+                kept = _Kept(
+                    parts.whole(parameter_types),
+                    parts.probe(parameter_types),
+                    parts.has_blocks,
+                    parts.keyed,
+                )
             except CannotSplit as error:
                 kept = CannotSplit(error.reason)
             self._kept[key] = kept

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from query.aggregates import CannotSplit
 from query.canonical import meaning
+from query.doubts import anywhere
 from query.merge import Merge, column, first_rows, merge_query, tied
 from query.outputs import sort_keys, window_of
 from query.scope import Scope
@@ -21,9 +22,19 @@ from query.types import TypeFact
 
 
 class RowSplit:
-    """A query whose rows are filtered rows; `extra` sort keys travel behind the outputs."""
+    """A query whose rows are filtered rows; `extra` sort keys travel behind the outputs.
 
-    def __init__(self, tree: exp.Select, names: Sequence[str], scope: Scope) -> None:
+    `doubts` are conditions over rows: where one is true for any row, the answer is ambiguous.
+    They travel last.
+    """
+
+    def __init__(
+        self,
+        tree: exp.Select,
+        names: Sequence[str],
+        scope: Scope,
+        doubts: Sequence[exp.Expr] = (),
+    ) -> None:
         self._tree = tree
         self._names = names
         self._scope = scope
@@ -33,6 +44,9 @@ class RowSplit:
             raise CannotSplit("LIMIT without ORDER BY may pick any rows")
         self._distinct_on = self._distinct_keys()
         self._extra = [key.expression for key in self._order if key.expression is not None]
+        self._doubts = doubts
+        if doubts and self._distinct_on:
+            raise CannotSplit("DISTINCT ON may leave out rows that tie in a window")
         self._fragment = self._unsorted()
 
     def _distinct_keys(self) -> int:
@@ -57,6 +71,9 @@ class RowSplit:
         items += [
             exp.alias_(copied(extra), f"o{n}", copy=False) for n, extra in enumerate(self._extra)
         ]
+        items += [
+            exp.alias_(copied(doubt), f"t{n}", copy=False) for n, doubt in enumerate(self._doubts)
+        ]
         copy.set("expressions", items)
         return copy
 
@@ -64,7 +81,7 @@ class RowSplit:
         self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
     ) -> tuple[exp.Select, Merge | None]:
         """Return fragment and merge for partials with columns of `types`.  Raises CannotSplit."""
-        if not self._order:
+        if not self._order and not self._doubts:
             return self._fragment, None
         fragment = copied(self._fragment)
         width = len(self._names)
@@ -72,9 +89,9 @@ class RowSplit:
         for key in self._order:
             places.append(key.output if key.output is not None else extra)
             extra += key.output is None
-        if max(places) >= len(types):
+        if max(places, default=0) >= len(types):
             raise CannotSplit("ORDER BY names an output that is not there")
-        ambiguous = []
+        ambiguous = [anywhere(column(extra + n)) for n in range(len(self._doubts))]
         reach = self._window.reach
         total = self._is_total(places, types)
         if self._distinct_on and not total:
@@ -84,7 +101,7 @@ class RowSplit:
         if self._distinct_on:
             # its keys must be those of ORDER BY, and PostgreSQL looks at their text
             fragment.set("order", copied(self._tree.args["order"]))
-        elif reach is not None:
+        elif reach is not None and not self._doubts:
             positions = [
                 key.over(exp.Literal.number(place + 1))
                 for key, place in zip(self._order, places, strict=True)

@@ -17,6 +17,7 @@ from query.dialect import render
 from query.nested import nested_reasons, renamed_in
 from query.statement import identifier
 from query.types import TEMPORAL
+from query.windows import is_window_function, window_reasons
 
 SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered,
@@ -34,7 +35,8 @@ SAFE_NODES: frozenset[type[exp.Expr]] = frozenset({
     exp.Unnest, exp.AtTimeZone, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath,
     exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript, exp.ArrayContainsAll,
     exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Bracket, exp.All,
-    exp.WithinGroup, exp.Rollup, exp.Cube, exp.GroupingSets, *AGGREGATES,
+    exp.WithinGroup, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Window, exp.WindowSpec,
+    *AGGREGATES,
 })  # fmt: skip
 
 # Built-in functions that are stable through settings alone that every session of ours pins (time
@@ -110,12 +112,14 @@ def _reasons(tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
             yield f"{render(node)} may mean the time of the transaction"
         elif isinstance(node, exp.Cast):
             yield from _cast(node, catalog)
+        elif isinstance(node, exp.Window):
+            yield from window_reasons(node, tree, catalog)
         elif isinstance(node, exp.Select | exp.Union):
             yield from nested_reasons(node, tree, catalog)
 
 
 def _call(node: exp.Expr, tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
-    if is_aggregate(node) and _is_sure_aggregate(node, tree):
+    if is_window_function(node) or (is_aggregate(node) and _is_sure_aggregate(node, tree)):
         return
     in_from = isinstance(node.parent, exp.Table | exp.Lateral | exp.From | exp.Join)
     name = str(node.this).lower() if isinstance(node, exp.Anonymous) else "unnest"

@@ -11,6 +11,8 @@ from query.canonical import BoundSql, bind
 from query.catalog import Catalog, Table
 from query.cuts import PLACE, Cut, Cutter, cut_out
 from query.grouped import GroupedSplit, is_grouped
+from query.key_ranges import KEY_TYPES, range_condition
+from query.keyed import KeyCut, has_row_windows, optional_cut, required_cut
 from query.merge import Merge
 from query.rowwise import RowSplit
 from query.safety import unsafe_reason
@@ -18,6 +20,7 @@ from query.scope import Scope
 from query.statement import Statement, TableName
 from query.trees import copied
 from query.types import INT4, TypeFact
+from query.windows import inline_windows, own_windows, read_window, unique_columns
 
 CHECK_TYPE = TypeFact(INT4, -1, "integer", "integer")
 MAX_TEMPLATES = 32
@@ -37,14 +40,40 @@ class FragmentTemplate:
 
 
 @dataclass(frozen=True)
+class KeyedTemplate:
+    """The queries for the first of the ranges of `column`, those between, and the last.
+
+    Parameters behind the user's own are the lower and the upper bound of the range.
+    `is_needed` tells that blocks would not do.
+    """
+
+    column: str
+    is_needed: bool
+    first: BoundSql
+    between: BoundSql
+    last: BoundSql
+
+
+@dataclass(frozen=True)
 class SplitPlan:
     """How a query runs in parts: its answer is the merge of the partials of all templates.
 
-    Without `merge` the partials follow each other.
+    Without `merge` the partials follow each other.  With `keyed` the one
+    template is that of the ranges between.
     """
 
     templates: tuple[FragmentTemplate, ...]
     merge: Merge | None
+    keyed: KeyedTemplate | None = None
+
+    @property
+    def size(self) -> int:
+        """How many characters its texts have."""
+        queries = [template.sql for template in self.templates]
+        if self.keyed is not None:
+            queries += [self.keyed.first, self.keyed.last]
+        queries += [self.merge.query] if self.merge is not None else []
+        return sum(len(query.sql) for query in queries)
 
 
 class Split:
@@ -56,15 +85,42 @@ class Split:
         tree = copied(as_select(statement.tree, len(names)))
         if not isinstance(tree, exp.Select):
             raise CannotSplit("set operations but UNION, and VALUES, are not split")
+        inline_windows(tree)
         cutter = Cutter(tree, catalog)
-        self._cuts = cutter.cuts
-        if not self._cuts:
-            raise CannotSplit("no table in it can be split: " + _why_no_table(cutter.scope))
+        self._cuts = [] if has_row_windows(tree) else cutter.cuts
         if len(self._cuts) > MAX_TEMPLATES:
             raise CannotSplit(f"more than {MAX_TEMPLATES} branches of UNION are not split")
-        kind = GroupedSplit if is_grouped(tree) else RowSplit
-        self._kind = kind(tree, names, cutter.scope)
+        if self._cuts:
+            (cut, *others) = self._cuts
+            self._keyed = None if others else optional_cut(cut, cutter)
+        else:
+            self._keyed = required_cut(tree, cutter, catalog)
+        if not self._cuts and self._keyed is None:
+            raise CannotSplit(_why_no_cut(tree, cutter.scope))
+        self._kind = self._kind_of(tree, names, cutter.scope)
         self._probed: tuple[exp.Select | None, FragmentTemplate | None] = None, None
+
+    def _kind_of(
+        self, tree: exp.Select, names: Sequence[str], scope: Scope
+    ) -> GroupedSplit | RowSplit:
+        if is_grouped(tree):
+            return GroupedSplit(tree, names, scope)
+        unique = unique_columns(tree, self._catalog)
+        windows = [read_window(node, tree) for node in own_windows(tree)]
+        doubtful = [one for one in windows if one.shows_ties and not one.is_total(unique)]
+        # windows that sort alike have the same doubt
+        doubts = list(dict.fromkeys(one.tied() for one in doubtful))
+        return RowSplit(tree, names, scope, doubts)
+
+    @property
+    def has_blocks(self) -> bool:
+        """Tell whether it may be cut by blocks."""
+        return bool(self._cuts)
+
+    @property
+    def keyed(self) -> KeyCut | None:
+        """How it may be cut by the values of a column, if it may."""
+        return self._keyed
 
     def whole(self, parameter_types: Sequence[str]) -> BoundSql:
         """Return the whole query as we understood it.
@@ -78,7 +134,8 @@ class Split:
     def probe(self, parameter_types: Sequence[str]) -> FragmentTemplate:
         """Return a fragment for PostgreSQL to describe: the types of the partials' columns."""
         fragment = self._kind.fragment()
-        template = self._template(fragment, self._cuts[0], parameter_types)
+        cut = self._cuts[0] if self._cuts else Cut(None, None, None)
+        template = self._template(fragment, cut, parameter_types)
         self._probed = fragment, template
         return template
 
@@ -95,6 +152,32 @@ class Split:
         more = [self._template(fragment, cut, parameter_types) for cut in others]
         return SplitPlan((template, *more), merge)
 
+    def finish_by_key(
+        self,
+        types: Sequence[TypeFact],
+        parameter_types: Sequence[str],
+        column: str,
+        *,
+        nullable: bool,
+    ) -> SplitPlan:
+        """Return the plan for ranges of `column`, one of those of `keyed`.  Raises CannotSplit."""
+        assert self._keyed is not None  # noqa: S101 - it names the column
+        fragment, merge = self._kind.finish(types, parameter_types, CHECK_TYPE)
+        cut = self._keyed.cut
+        assert cut.table is not None  # noqa: S101 - and the column is this table's
+        low, high = _bound(len(parameter_types) + 1), _bound(len(parameter_types) + 2)
+        bound_type = KEY_TYPES[cut.table.columns[column]]
+        queries = []
+        for first, last in ((None, high), (low, high), (low, None)):
+            unbound = copied(fragment)
+            key = _column_of(unbound, cut, column)
+            condition = range_condition(key, first, last, nullable=nullable)
+            cut_out(unbound, cut, condition, self._catalog)
+            queries.append(bind(unbound, [*parameter_types, bound_type, bound_type]))
+        template = FragmentTemplate(queries[1], cut.given)
+        keyed = KeyedTemplate(column, not self._cuts, *queries)
+        return SplitPlan((template,), merge, keyed)
+
     def _template(
         self, fragment: exp.Select, cut: Cut, parameter_types: Sequence[str]
     ) -> FragmentTemplate:
@@ -109,19 +192,32 @@ class Split:
 
 
 def _range_of(fragment: exp.Select, cut: Cut, *, first_parameter: int) -> exp.Expr:
+    ctid = _column_of(fragment, cut, "ctid")
+    low = exp.GTE(this=ctid, expression=_bound(first_parameter))
+    high = exp.LT(this=copied(ctid), expression=_bound(first_parameter + 1))
+    return exp.And(this=low, expression=high)
+
+
+def _column_of(fragment: exp.Select, cut: Cut, column: str) -> exp.Column:
     (node,) = [
         table for table in fragment.find_all(exp.Table) if table.meta.get(PLACE) == cut.place
     ]
     alias = node.args.get("alias")
     name = alias.this if isinstance(alias, exp.TableAlias) else node.this
-    ctid = exp.Column(this=exp.to_identifier("ctid"), table=copied(name))
-    low = exp.GTE(this=ctid, expression=_tid(first_parameter))
-    high = exp.LT(this=copied(ctid), expression=_tid(first_parameter + 1))
-    return exp.And(this=low, expression=high)
+    return exp.Column(this=exp.to_identifier(column, quoted=column != "ctid"), table=copied(name))
 
 
-def _tid(number: int) -> exp.Parameter:
+def _bound(number: int) -> exp.Parameter:
     return exp.Parameter(this=exp.Literal.number(number))
+
+
+def _why_no_cut(tree: exp.Select, scope: Scope) -> str:
+    if has_row_windows(tree):
+        return (
+            "its window functions are not all over partitions by a plain column of a table "
+            "that can be split"
+        )
+    return "no table in it can be split: " + _why_no_table(scope)
 
 
 def _why_no_table(scope: Scope) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from app.queries.catalog_reader import CatalogReader
 from app.queries.errors import RunWhole
+from app.queries.key_reader import Key, KeyReader
 from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, translated
@@ -16,8 +17,9 @@ from query.decision import Decision, Limits, decide, why_not_worth
 from query.errors import QueryTooCostly
 from query.explained import Explained
 from query.fragment import ColumnType
+from query.keyed import KeyCut
 from query.modifiers import planning_may_tell_more
-from query.planned import PlannedFragment, planned_fragments
+from query.planned import PlannedFragment, keyed_fragments, planned_fragments
 from query.prepared import Prepared, SplitCache
 from query.safety import moves_with_time
 from query.split import FragmentTemplate, SplitPlan, reasons_whole
@@ -32,6 +34,7 @@ NO_ROWS = ("(0,0)", "(0,0)")
 HUGE = 2**31
 DEEPEST_VIEWS = 4
 READINGS = 3
+MOST_KEYS = 2
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,23 @@ class Plan:
     slots: int = 0
 
 
+class NotWorth(CannotSplit):
+    """It could be split, and would gain nothing."""
+
+
+@dataclass(frozen=True)
+class _Cutting:
+    """All that is known of a query when it is time to cut it."""
+
+    transaction: ReadTransaction
+    query: QueryInput
+    explained: Explained
+    prepared: Prepared
+    catalog: Catalog
+    types: tuple[str, ...]
+    facts: Sequence[TypeFact]
+
+
 class Planner:
     """Plans queries within their own transaction."""
 
@@ -63,6 +83,7 @@ class Planner:
         self, catalog: CatalogReader, dispatcher: Dispatcher, settings: QuerySettings
     ) -> None:
         self._catalog = catalog
+        self._keys = KeyReader()
         self._dispatcher = dispatcher
         self._splits = SplitCache(settings.plan_cache_size)
         self._max_cost = settings.max_query_cost
@@ -164,33 +185,96 @@ class Planner:
             prepared = self._splits.prepare(statement, names, types, catalog)
             probe = self._check_reading(transaction, prepared, query, explained)
             facts = self._partial_types(transaction, prepared.probe, probe, query)
-        split = prepared.finish(facts)
-        if split.merge is None and [(fact.oid, fact.typmod) for fact in facts] != [
-            (column.oid, column.typmod) for column in described.columns
-        ]:
-            raise CannotSplit("a fragment's columns are not of the whole query's types")
         has_children = any(table.has_children for table in catalog.tables.values())
         if has_children and explained.has_foreign:
             raise CannotSplit("it reads a foreign table")
-        largest = _largest(split, catalog)
-        sizes = [catalog.tables[item.table].blocks if item.table else 1 for item in split.templates]
-        decision = self._decide(query, explained, blocks=max(sum(sizes), len(sizes)))
-        if decision.fragments == 0:
-            return Plan(decision.reason, explained)
-        parts = planned_fragments(split, catalog.tables, query.params, decision.fragments)
-        self._check_worth(transaction, query, explained, parts)
-        return Plan(
-            decision.reason,
-            explained,
-            split,
-            largest,
-            parts,
-            columns,
-            tuple(facts),
-            has_children,
-            catalog.tables,
-            decision.slots,
+        cutting = _Cutting(transaction, query, explained, prepared, catalog, types, facts)
+        found = self._cut(cutting)
+        self._check_columns(found.split, facts, described.columns)
+        return replace(
+            found,
+            explained=explained,
+            described=columns,
+            partial_types=tuple(facts),
+            has_children=has_children,
+            tables=catalog.tables,
         )
+
+    def _cut(self, cutting: "_Cutting") -> Plan:
+        """Cut by blocks, or where that is not exact or not worth it, by the values of a column."""
+        keyed = cutting.prepared.keyed
+        if not cutting.prepared.has_blocks and keyed is not None:
+            found = self._by_key(cutting, keyed, indexed_only=False)
+            if found is None:
+                raise CannotSplit(f"the values of {' and '.join(keyed.columns)} do not divide it")
+            return found
+        try:
+            return self._by_blocks(cutting)
+        except NotWorth as error:
+            if keyed is None:
+                raise
+            found = self._by_key(cutting, keyed, indexed_only=True)
+            if found is None:
+                raise
+            return replace(found, reason=f"{found.reason}: by blocks {error.reason}")
+
+    def _by_blocks(self, cutting: "_Cutting") -> Plan:
+        split = cutting.prepared.finish(cutting.facts)
+        tables = cutting.catalog.tables
+        sizes = [tables[item.table].blocks if item.table else 1 for item in split.templates]
+        decision = self._decide(
+            cutting.query, cutting.explained, blocks=max(sum(sizes), len(sizes))
+        )
+        if decision.fragments == 0:
+            return Plan(decision.reason)
+        parts = planned_fragments(split, tables, cutting.query.params, decision.fragments)
+        self._check_worth(cutting, parts, sample=0)
+        return Plan(decision.reason, split=split, table=_largest(split, cutting.catalog),
+                    parts=parts, slots=decision.slots)  # fmt: skip
+
+    def _by_key(self, cutting: "_Cutting", keyed: KeyCut, *, indexed_only: bool) -> Plan | None:
+        """Cut by the first column that is worth it; None if there is none.
+
+        Raises NotWorth where only the worth is missing.
+        """
+        table = keyed.cut.table
+        assert table is not None  # noqa: S101 - a cut by values is one of a table
+        decision = self._decide(cutting.query, cutting.explained, blocks=max(2, table.blocks))
+        if decision.fragments == 0:
+            return Plan(decision.reason)
+        with translated():
+            keys = self._keys.keys(
+                cutting.transaction, keyed, max(2, decision.fragments), cutting.query.params,
+                cutting.types, indexed_only=indexed_only,
+            )  # fmt: skip
+        unworthy: NotWorth | None = None
+        for key in keys[:MOST_KEYS]:
+            try:
+                return self._over(cutting, table, key, decision)
+            except NotWorth as error:
+                unworthy = error
+        if unworthy is not None:
+            raise unworthy
+        return None
+
+    def _over(self, cutting: "_Cutting", table: Table, key: Key, decision: Decision) -> Plan:
+        split = cutting.prepared.finish_by_key(cutting.facts, key.column, nullable=key.nullable)
+        assert split.keyed is not None  # noqa: S101 - it was asked for
+        params = cutting.query.params
+        parts = keyed_fragments(split.keyed, table, params, key.ranges)
+        self._check_worth(cutting, parts, sample=key.heaviest)
+        reason = f"{decision.reason}, cut by {key.column}"
+        return Plan(reason, split=split, table=table, parts=parts, slots=decision.slots)
+
+    def _check_columns(
+        self, split: SplitPlan | None, facts: Sequence[TypeFact], columns: Sequence[ColumnType]
+    ) -> None:
+        if split is None or split.merge is not None:
+            return
+        if [(fact.oid, fact.typmod) for fact in facts] != [
+            (column.oid, column.typmod) for column in columns
+        ]:
+            raise CannotSplit("a fragment's columns are not of the whole query's types")
 
     def _read_views(
         self, transaction: ReadTransaction, statement: Statement, sql: str
@@ -209,25 +293,23 @@ class Planner:
         return statement, catalog, described
 
     def _check_worth(
-        self,
-        transaction: ReadTransaction,
-        query: QueryInput,
-        explained: Explained,
-        parts: Sequence[PlannedFragment],
+        self, cutting: "_Cutting", parts: Sequence[PlannedFragment], *, sample: int
     ) -> None:
-        """Let PostgreSQL estimate a fragment.  Raises CannotSplit where it gains nothing."""
+        """Let PostgreSQL estimate one of the fragments.  Raises NotWorth if it gains nothing."""
+        query, explained = cutting.query, cutting.explained
         if query.engine == "partitioned" or query.partitions is not None:
             return
-        sample = self.explain(transaction, parts[0].sql, parts[0].params)
+        part = parts[sample]
+        estimate = self.explain(cutting.transaction, part.sql, part.params)
         reason = why_not_worth(
             whole_cost=explained.cost,
-            cost=sample.cost,
-            rows=sample.rows,
+            cost=estimate.cost,
+            rows=estimate.rows,
             fragments=len(parts),
             limits=self._limits,
         )
         if reason is not None:
-            raise CannotSplit(reason)
+            raise NotWorth(reason)
 
     def _parameter_types(
         self, transaction: ReadTransaction, described: Described

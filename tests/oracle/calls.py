@@ -38,6 +38,20 @@ WINDOWS = [
     "lead({int}, 2, 0) OVER ({over})", "first_value({column}) OVER ({over})", "ntile(3) OVER ({over})",
     "sum({int}) OVER ({over})", "count(*) OVER (PARTITION BY {column})", "max({numeric}) OVER (PARTITION BY {column})",
     "sum({numeric}) OVER ({over} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)", "avg({int}) OVER ({over})",
+    "count(*) OVER ({over} GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE TIES)", "sum({int}) FILTER (WHERE {bool}) OVER ({over})",
+    "cume_dist() OVER ({over})", "percent_rank() OVER ({over})", "nth_value({column}, 2) OVER ({over} ROWS UNBOUNDED PRECEDING)",
+    "min({int}) OVER ({over} RANGE UNBOUNDED PRECEDING EXCLUDE CURRENT ROW)", "string_agg({text}, ',') OVER ({over})",
+]  # fmt: skip
+PLACES = (
+    "row_number() OVER ({over})",
+    "rank() OVER ({over})",
+    "dense_rank() OVER ({over})",
+    "count(*) OVER ({over})",
+)
+GROUP_WINDOWS = [
+    "rank() OVER (ORDER BY {value})", "row_number() OVER (ORDER BY {value}, {keys})", "sum({value}) OVER (ORDER BY {keys})",
+    "sum(count(*)) OVER (PARTITION BY {key})", "lag(count(*)) OVER (ORDER BY {keys})", "count(*) * 100 / sum(count(*)) OVER ()",
+    "dense_rank() OVER (PARTITION BY {key} ORDER BY count(*) DESC)", "first_value({value}) OVER (ORDER BY {keys} ROWS 1 PRECEDING)",
 ]  # fmt: skip
 
 
@@ -81,11 +95,29 @@ class Calls:
 
     def window(self) -> Item:
         """Return one call of a window function."""
+        return self._window(WINDOWS, "?")
+
+    def place(self) -> Item:
+        """Return one that yields an integer: a row's place among others."""
+        return self._window(PLACES, "int")
+
+    def _window(self, templates: Sequence[str], kind: str) -> Item:
         self._tags.add("window")
-        over = f"ORDER BY {self._scalars.column(*ORDERED).sql}, {self._key}"
-        if self._random.random() < 0.6:
+        over = f"ORDER BY {self._scalars.column(*ORDERED).sql}"
+        if self._random.random() < 0.8:
+            over += f", {self._key}"
+        if self._random.random() < 0.75:
             over = f"PARTITION BY {self._scalars.column('int', 'text', 'bool', 'mood').sql} {over}"
-        return Item(self._filled(self._random.choice(WINDOWS), over), "?")
+        return Item(self._filled(self._random.choice(templates), over), kind)
+
+    def group_window(self, keys: Sequence[str]) -> Item:
+        """Return one call of a window function over groups by `keys`."""
+        self._tags.add("window over groups")
+        value = self.aggregate()
+        text = value.sql if value.kind in ("int", "numeric") else "count(*)"
+        template = self._random.choice(GROUP_WINDOWS)
+        chosen = self._random.choice(keys)
+        return Item(template.format(value=text, keys=", ".join(keys), key=chosen), "?")
 
     def _filled(self, template: str, over: str = "") -> str:
         return template.format_map(_Operands(self._random, self._scalars, self._key, over))

@@ -56,7 +56,7 @@ class Generator:
             "DISTINCT": (7, self._distinct),
             "DISTINCT ON": (4, self._distinct_on),
             "set operation": (7, self._set_operation),
-            "window": (6, self._windowed),
+            "window": (9, self._windowed),
             "subquery in FROM": (5, self._over_subquery),
             "CTE": (5, self._over_cte),
         }
@@ -173,6 +173,8 @@ class Generator:
         keys = self._keys(scalars)
         shown = keys if self._chance(0.8) else keys[:-1]
         values = [calls.computed() for _ in range(self._random.randint(1, 3))]
+        if self._chance(0.1):
+            values.append(calls.group_window([_as_key(key) for key in keys]))
         outputs = [*shown, *values]
         sql = f"SELECT {_list(outputs)} FROM {source.sql}{self._where(scalars)}"
         whole = shown == keys and self._chance(0.5) and not any(_is_constant(key) for key in keys)
@@ -281,6 +283,9 @@ class Generator:
             outputs += values[:2]
         else:
             outputs = [scalars.item() for _ in range(self._random.randint(2, 4))]
+            if self._chance(0.2):
+                self._tags.add("window inside")
+                outputs.append(calls.place())
             outputs.append(Item(source.key, "int"))
         named = [f"{item.sql} AS c{place}" for place, item in enumerate(outputs)]
         sql = f"SELECT {', '.join(named)} FROM {source.sql}{self._where(scalars)}"

@@ -39,7 +39,7 @@ LEAST_SPLIT = {
     "dropped columns": 0.38,
     "mode": 0.34,
     "DISTINCT inside": 0.34,
-    "lateral": 0.24,
+    "lateral": 0.12,
     "set operation": 0.12,
     "percentile": 0.40,
     "bit": 0.41,
@@ -68,6 +68,8 @@ LEAST_SPLIT = {
     "USING": 0.38,
     "NATURAL": 0.38,
     "GROUPING SETS": 0.24,
+    "window": 0.20,
+    "window over groups": 0.36,
 }
 
 

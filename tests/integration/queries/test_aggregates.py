@@ -150,7 +150,7 @@ RUNS_WHOLE = {
     "SELECT grp, (SELECT max(o.id) FROM others o WHERE o.id > t.n) FROM t GROUP BY grp, n": "row around it",
     "SELECT n, count(*) FROM t GROUP BY n HAVING EXISTS (SELECT 1 FROM others WHERE others.id = n)": "merge failed",
     "WITH x AS (SELECT max(id) AS m FROM others) SELECT grp, (SELECT m FROM x) FROM t GROUP BY grp": "reads x",
-    "SELECT grp, sum(n), rank() OVER (ORDER BY sum(n)) FROM t GROUP BY grp": "",
+    "SELECT grp, sum(v), rank() OVER (ORDER BY sum(v)) FROM t GROUP BY grp": "sum of floats",
     "SELECT count(*) FROM t GROUP BY ROLLUP ((SELECT 1))": "",
     "SELECT grp, count(*) FROM t GROUP BY DISTINCT ROLLUP (grp), ROLLUP (grp)": "GROUP BY DISTINCT",
     # a group in doubt that HAVING or LIMIT might hide

@@ -57,7 +57,7 @@ SPLITS = [
 RUNS_WHOLE = {
     "SELECT sum(v) FROM t": "order in which they are added",
     "SELECT grp, avg(r) FROM t GROUP BY grp": "order in which they are added",
-    "SELECT id, row_number() OVER (ORDER BY id) FROM t": "OVER",
+    "SELECT id, row_number() OVER (ORDER BY id) FROM t": "window functions are not all",
     "SELECT id FROM t LIMIT 3": "LIMIT without ORDER BY",
     "SELECT grp, count(*) FROM t GROUP BY grp LIMIT 3": "LIMIT without ORDER BY",
     "SELECT count(*) FROM t WHERE d < current_date": "CURRENT_DATE",
