@@ -12,6 +12,7 @@ ARITHMETIC = (
     exp.Greatest, exp.Least,
 )  # fmt: skip
 AGGREGATES = (exp.Sum, exp.Avg, exp.Min, exp.Max)
+LENGTHS = frozenset({"length", "char_length", "octet_length"})  # integers, of whatever
 INTEGER_TARGETS = frozenset({"SMALLINT", "INT", "BIGINT"})
 
 
@@ -25,7 +26,7 @@ def is_exact_number(node: exp.Expr, catalog: Catalog) -> bool:
         return bool(types) and types <= INTEGERS | {NUMERIC}
     if isinstance(node, exp.Literal):
         return not node.is_string
-    if isinstance(node, exp.Null | exp.Count):
+    if isinstance(node, exp.Null | exp.Count | exp.Extract):
         return True
     if isinstance(node, exp.Cast):
         target = node.args["to"].sql(dialect="postgres").upper()
@@ -37,6 +38,8 @@ def is_exact_number(node: exp.Expr, catalog: Catalog) -> bool:
         default = node.args.get("default")
         branches += [default] if default is not None else []
         return all(is_exact_number(branch, catalog) for branch in branches)
+    if isinstance(node, exp.Anonymous):
+        return str(node.this).lower() in LENGTHS
     if isinstance(node, exp.Distinct):
         return all(is_exact_number(part, catalog) for part in node.expressions)
     if isinstance(node, ARITHMETIC + AGGREGATES):

@@ -139,6 +139,7 @@ RUNS_WHOLE = {
     "SELECT id FROM w WHERE id IN (SELECT first_value(o.id) OVER (ORDER BY w.id) FROM other o)": "first_value inside the query",
     "SELECT DISTINCT k, count(*) OVER (PARTITION BY k) FROM w": "DISTINCT beside",
     "SELECT max(x.s) FROM (SELECT k, sum(f) AS s FROM w GROUP BY k) x": "a sum of floats inside",
+    "SELECT max(x.s) FROM (SELECT k, sum(sqrt(n)) AS s FROM w GROUP BY k) x": "may be one of floats",
     "SELECT x.n, count(*) OVER (PARTITION BY x.n) FROM (SELECT k, count(*) AS n FROM w GROUP BY k) x": "window functions are not all",
     "SELECT id, count(*) OVER (PARTITION BY k) FROM (SELECT id, k FROM w UNION ALL SELECT id, k FROM other) x": "window functions are not all",
     # nothing to divide
