@@ -18,6 +18,7 @@ from query.expressions import formula
 from query.nested import has_one_representation
 from query.numbers import is_exact_number, is_integer
 from query.statement import TableName, identifier
+from query.trees import copied
 
 RANKS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 POSITIONS = frozenset({
@@ -73,8 +74,8 @@ class WindowCall:
         count, rank = (
             exp.Window(
                 this=function,
-                partition_by=[part.copy() for part in self.partition],
-                order=exp.Order(expressions=[key.copy() for key in self.order])
+                partition_by=[copied(part) for part in self.partition],
+                order=exp.Order(expressions=[copied(key) for key in self.order])
                 if self.order
                 else None,
                 over="OVER",
@@ -126,10 +127,10 @@ def inline_windows(select: exp.Expr) -> None:
         return
     for node in list(own_windows(select)):
         partition, order, spec = _definition(node, select, depth=0)
-        node.set("partition_by", [part.copy() for part in partition])
-        keys = exp.Order(expressions=[key.copy() for key in order]) if order else None
+        node.set("partition_by", [copied(part) for part in partition])
+        keys = exp.Order(expressions=[copied(key) for key in order]) if order else None
         node.set("order", keys)
-        node.set("spec", spec.copy() if spec is not None else None)
+        node.set("spec", copied(spec) if spec is not None else None)
         node.set("alias", None)
     select.set("windows", None)
 

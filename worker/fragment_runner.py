@@ -10,8 +10,9 @@ import structlog
 from psycopg.pq import ExecStatus
 
 from db.database import Database
-from db.describe import ResultColumn, columns_of, describe
+from db.describe import describe
 from db.pool import Connection, Row
+from db.questions import ResultColumn, columns_of
 from db.sqlstate import is_infrastructure
 from query.fragment import ColumnType, Fragment, Partial
 from tasks.errors import TaskFailed

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from app.queries.errors import RunWhole
-from app.queries.transaction import ReadTransaction
+from app.queries.transaction import Described, ReadTransaction
 from query.catalog import Catalog, Table
 from query.expressions import TAKES_ANY
 from query.fragment import ColumnType
@@ -81,6 +81,11 @@ SELECT format_type(t.oid, u.typmod), format_type(t.oid, -1), t.typtype, t.typcat
   JOIN pg_type t ON t.oid = u.type ORDER BY u.place
 """
 
+DETERMINISTIC = """
+SELECT c.collisdeterministic FROM unnest($1::text[]) WITH ORDINALITY AS u(name, place)
+  JOIN pg_collation c ON c.oid = u.name::regcollation ORDER BY u.place
+"""
+
 
 class CatalogReader:
     """Reads facts within a query's own snapshot; keeps only what cannot change."""
@@ -89,13 +94,24 @@ class CatalogReader:
         self._schema = schema
         self._names: dict[tuple[int, int], TypeFact] = {}
 
-    def catalog(self, transaction: ReadTransaction, statement: Statement) -> Catalog:
-        """Return the facts about the statement's tables; those that are not there are left out."""
+    def catalog(
+        self, transaction: ReadTransaction, statement: Statement, sql: str
+    ) -> tuple[Catalog, Described]:
+        """Return the facts about the statement's tables, and the description of `sql`.
+
+        Tables that are not there are left out.  All of it is one round trip.
+        """
         tables = statement.tables
         schemas = array_literal([table.schema for table in tables])
         names = array_literal([table.name for table in tables])
+        called = array_literal(sorted(statement.called | TAKES_ANY))
+        (rows, functions), described = transaction.ask(
+            (TABLES, [schemas, names, self._schema]),
+            (FUNCTIONS, [self._schema, called]),
+            describing=sql,
+        )
         found = {}
-        for row in transaction.rows(TABLES, [schemas, names, self._schema]):
+        for row in rows:
             place, oid, schema, name, kind, plain, blocks, columns, key, definition = row
             attributes = json.loads(columns or "[]")
             found[tables[int(place or 0) - 1]] = Table(
@@ -110,11 +126,9 @@ class CatalogReader:
                 ambiguous=frozenset(_ambiguous(attributes)),
                 definition=definition,
             )
-        called = array_literal(sorted(statement.called | TAKES_ANY))
-        functions = transaction.rows(FUNCTIONS, [self._schema, called])
         shadowing = frozenset(name for name, own, _ in functions if name and own == "t")
         immutable = frozenset(name for name, _, harmless in functions if name and harmless == "t")
-        return Catalog(found, shadowing, immutable)
+        return Catalog(found, shadowing, immutable), described
 
     def table_names(self, transaction: ReadTransaction) -> list[str]:
         """Return the names of what the reader may read in the exposed schema."""
@@ -171,19 +185,24 @@ class CatalogReader:
         columns = ", ".join(f"c{place}" for place in range(len(facts)))
         sql = f"SELECT {asked} FROM (SELECT) AS one LEFT JOIN ({probe}) AS x({columns}) ON false"
         (names,) = transaction.rows(sql, parameters)
+        if None in names:
+            raise RunWhole("a column of a part has two collations, so none")
         complete = list(facts)
-        for place, name in zip(places, names, strict=True):
-            if name is None:
-                raise RunWhole("a column of a part has two collations, so none")
-            if name == '"default"':
-                continue
-            deterministic = transaction.rows(
-                "SELECT collisdeterministic FROM pg_collation WHERE oid = $1::regcollation", [name]
-            )
+        others = {
+            place: name
+            for place, name in zip(places, names, strict=True)
+            if name is not None and name != '"default"'
+        }
+        flags = (
+            transaction.rows(DETERMINISTIC, [array_literal(list(others.values()))])
+            if others
+            else []
+        )
+        for (place, name), (deterministic,) in zip(others.items(), flags, strict=True):
             fact = facts[place]
             complete[place] = TypeFact(
                 fact.oid, fact.typmod, fact.name, fact.base_name, fact.kind, fact.is_array,
-                collation=name, deterministic=deterministic[0][0] == "t",
+                collation=name, deterministic=deterministic == "t",
             )  # fmt: skip
         return complete
 

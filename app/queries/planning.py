@@ -11,7 +11,7 @@ from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, translated
 from app.queries.transaction import Described, ReadTransaction
 from query.aggregates import CannotSplit
-from query.canonical import BoundSql, chosen
+from query.canonical import chosen
 from query.catalog import Catalog, Table
 from query.decision import Decision, Limits, decide, why_not_worth
 from query.errors import QueryTooCostly
@@ -135,7 +135,8 @@ class Planner:
         explained = plan.explained or self.explain(transaction, statement.sql, query.params)
         try:
             with translated():
-                found += reasons_whole(*self._read_views(transaction, statement))
+                read, catalog, _ = self._read_views(transaction, statement, query.sql)
+                found += reasons_whole(read, catalog)
             wished = replace(query, engine="auto")
             other = self._split(transaction, statement, wished, explained)
             found += [] if other.split else [other.reason]
@@ -175,16 +176,15 @@ class Planner:
         if any(value is not None and moves_with_time(value) for value in query.params):
             raise CannotSplit("a parameter may mean the time of the transaction")
         with translated():
-            statement, catalog = self._read_views(transaction, statement)
-            described = transaction.describe(query.sql)
+            statement, catalog, described = self._read_views(transaction, statement, query.sql)
             columns = described.columns
             if planning_may_tell_more(statement.tree, columns):
                 columns = transaction.describe_result(query.sql, query.params)
             types = self._parameter_types(transaction, described)
             names = tuple(column.name for column in described.columns)
             prepared = self._splits.prepare(statement, names, types, catalog)
-            self._check_reading(transaction, prepared.whole, query, explained)
-            facts = self._partial_types(transaction, prepared.probe, query)
+            probe = self._check_reading(transaction, prepared, query, explained)
+            facts = self._partial_types(transaction, prepared.probe, probe, query)
         has_children = any(table.has_children for table in catalog.tables.values())
         if has_children and explained.has_foreign:
             raise CannotSplit("it reads a foreign table")
@@ -277,17 +277,20 @@ class Planner:
             raise CannotSplit("a fragment's columns are not of the whole query's types")
 
     def _read_views(
-        self, transaction: ReadTransaction, statement: Statement
-    ) -> tuple[Statement, Catalog]:
-        """Return the statement with its views read as subqueries, and the facts about the rest."""
-        catalog = self._catalog.catalog(transaction, statement)
+        self, transaction: ReadTransaction, statement: Statement, sql: str
+    ) -> tuple[Statement, Catalog, Described]:
+        """Return the statement with its views read as subqueries, and the facts about the rest.
+
+        The description is that of the user's own text `sql`.
+        """
+        catalog, described = self._catalog.catalog(transaction, statement, sql)
         for _ in range(DEEPEST_VIEWS):
             opened = expanded(statement, catalog)
             if opened is None:
                 break
             statement = opened
-            catalog = self._catalog.catalog(transaction, statement)
-        return statement, catalog
+            catalog, described = self._catalog.catalog(transaction, statement, sql)
+        return statement, catalog, described
 
     def _check_worth(
         self, cutting: "_Cutting", parts: Sequence[PlannedFragment], *, sample: int
@@ -315,26 +318,38 @@ class Planner:
         return tuple(fact.base_name for fact in self._catalog.type_facts(transaction, columns))
 
     def _check_reading(
-        self, transaction: ReadTransaction, whole: BoundSql, query: QueryInput, explained: Explained
-    ) -> None:
+        self,
+        transaction: ReadTransaction,
+        prepared: Prepared,
+        query: QueryInput,
+        explained: Explained,
+    ) -> Described:
         """Let PostgreSQL plan the query as we understood it: the plans must be the same.
 
-        Estimates are in them, and change while a table grows, so a difference is looked at again.
+        Returns the description of the probe, which comes in the same round trip.  Estimates are
+        in the plans, and change while a table grows, so a difference is looked at again.
         """
-        theirs = explained.text
+        whole, theirs = prepared.whole, explained.text
         for _ in range(READINGS):
-            ours = self.explain(transaction, whole.sql, chosen(whole, query.params)).text
+            ((((text,),),), described) = transaction.ask(
+                (EXPLAIN + whole.sql, chosen(whole, query.params)),
+                describing=prepared.probe.sql.sql,
+            )
+            ours = Explained.parse(text or "").text
             if ours == theirs:
-                return
+                return described
             theirs = self.explain(transaction, query.sql, query.params).text
             if ours == theirs:
-                return
+                return described
         raise RunWhole("PostgreSQL reads it differently than our parser")
 
     def _partial_types(
-        self, transaction: ReadTransaction, probe: FragmentTemplate, query: QueryInput
+        self,
+        transaction: ReadTransaction,
+        probe: FragmentTemplate,
+        described: Described,
+        query: QueryInput,
     ) -> list[TypeFact]:
-        described = transaction.describe(probe.sql.sql)
         facts = self._catalog.type_facts(transaction, described.columns)
         values = chosen(probe.sql, [*query.params, *NO_ROWS])
         return self._catalog.with_collations(transaction, facts, probe.sql.sql, values)

@@ -10,8 +10,10 @@ from psycopg.pq import ExecStatus, TransactionStatus
 
 from app.queries.control import Control
 from app.queries.copy_out import CopyOut
-from db.describe import ResultColumn, columns_of, describe, describe_result
+from db.describe import describe, describe_result
 from db.pool import Connection, Row
+from db.questions import Description, ResultColumn, ask, columns_of
+from db.questions import Rows as RowsOf
 from query.fragment import ColumnType
 
 CHUNK_ROWS = 500
@@ -135,7 +137,16 @@ class ReadTransaction:
 
     def rows(self, sql: str, parameters: Sequence[str | None]) -> list[Row]:
         """Run one statement by the extended protocol and return all its rows."""
-        return self._connection.execute(sql.encode(), parameters).fetchall()
+        return ask(self._connection, RowsOf(sql, parameters)).rows[0]
+
+    def ask(
+        self, *questions: tuple[str, Sequence[str | None]], describing: str
+    ) -> tuple[list[list[Row]], Described]:
+        """Return the rows of statements, and the description of one more, in one round trip."""
+        wanted = [RowsOf(sql, parameters) for sql, parameters in questions]
+        replies = ask(self._connection, *wanted, Description(describing))
+        columns, parameters = replies.descriptions[0]
+        return list(replies.rows), Described(_column_types(columns), parameters)
 
     def stream(self, sql: str, parameters: Sequence[str | None]) -> Rows:
         """Return the rows of one statement, to be iterated over."""
