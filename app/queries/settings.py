@@ -43,7 +43,7 @@ class QuerySettings(BaseSettings):
         "less than two of these run direct.",
     )  # fmt: skip
     max_fragment_share: float = Field(
-        default=0.75, gt=0,
+        default=0.5, gt=0,
         description="Most that a fragment may cost, as a share of the whole query's cost: where "
         "an index or a join would be paid for in each fragment again, the query runs direct.",
     )  # fmt: skip

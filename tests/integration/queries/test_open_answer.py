@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - SQL reads best on one line
 """Answers that are read row by row."""
 
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -145,11 +146,19 @@ def test_leaving_an_open_answer_early_stops_its_statement(
     with service.open(query, Control("q", 60.0)) as answer:
         source = read_all(answer, formatted)
         assert next(source)
+    end = time.monotonic() + 20
+    while _runs(reader, "left_early_test"):
+        assert time.monotonic() < end
+
+
+def _runs(reader: Database, mark: str) -> bool:
     with reader.connection() as connection:
         running = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%left_early_test%' AND state = 'active' AND pid <> pg_backend_pid()"
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%' || $1 || '%' "
+            "AND state = 'active' AND pid <> pg_backend_pid()",
+            [mark],
         ).fetchone()
-    assert running == ("0",)
+    return running != ("0",)
 
 
 def test_a_split_answer_too_large_for_memory_is_streamed_whole(reader: Database) -> None:
