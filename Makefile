@@ -27,7 +27,7 @@ lint: ## formatting, lint, types, import rules
 	$(PY) -m mypy
 	@.venv/bin/lint-imports
 
-bench: ## run every script of bench/
+bench: ## run the benchmarks that bring their own servers; those of bench/stack need a running one
 	@sh setup-venv.sh dev
 	@for script in bench/*.py; do \
 		[ -e "$$script" ] || continue; \

@@ -1,5 +1,5 @@
 # ruff: noqa: E501, RUF001 - SQL reads best on one line; look-alikes of letters are meant
-"""Inputs that mean harm, and how each has to end.  Tests and bench/hostile.py send the same ones.
+"""Inputs that mean harm, and how each has to end.  Tests and bench/stack/hostile.py send the same ones.
 
 They need a table `t (n int)`, and know of schemas `hidden` (out of reach) and `visible` (in reach,
 with a table `secret (code text)` that is not).

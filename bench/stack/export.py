@@ -1,6 +1,6 @@
 r"""Export of many rows: each format through the balancer, beside psql's \copy, in one run.
 
-    python bench/export.py --url http://127.0.0.1:8080 --database-url "$DATABASE_URL" [--rows N]
+    python bench/stack/export.py --url URL --database-url "$DATABASE_URL" [--rows N]
 
 Makes the table `export_rows` if it is not there with that many rows.  Prints rows/s, the ratio to
 \\copy, MB/s, and the most memory that each process of the replica had meanwhile.

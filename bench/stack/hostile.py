@@ -1,6 +1,6 @@
 """Hostile inputs against a running Millrace: how each ends, and after how many milliseconds.
 
-    python bench/hostile.py [http://127.0.0.1:8080] [--timeout-s 5]
+    python bench/stack/hostile.py [http://127.0.0.1:8080] [--timeout-s 5]
 
 Inputs that need tables other than `t` are refused all the same where there is none.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.hostile_inputs import ANSWER, INPUTS, Hostile
 

@@ -1,6 +1,6 @@
 """Where the time of a query goes: cached, direct and partitioned, beside PostgreSQL alone.
 
-DATABASE_URL=… python bench/stages.py [--url http://127.0.0.1:8080] [--times 300]
+DATABASE_URL=… python bench/stack/stages.py [--url http://127.0.0.1:8080] [--times 300]
 
 Against a running stack, best through the balancer, with its rate limit off
 (MILLRACE_RATE_LIMIT=off).  Every round sends each query once, and runs the same SQL on PostgreSQL

@@ -1,8 +1,9 @@
 """One slow question from 64 clients, then hits, then both again with Redis killed.
 
-Against a running stack: `python bench/cache.py http://127.0.0.1:8080 --redis-pid PID`.  Counted by
-what each answer says of itself: `plan.cache` is "miss" for whoever had it computed.  The balancer's
-rate limit must be off (MILLRACE_RATE_LIMIT=off).
+    python bench/stack/cache.py http://127.0.0.1:8080 --redis-pid PID
+
+Against a running stack.  Counted by what each answer says of itself: `plan.cache` is "miss" for
+whoever had it computed.  The balancer's rate limit must be off (MILLRACE_RATE_LIMIT=off).
 """
 
 import argparse

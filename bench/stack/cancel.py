@@ -1,6 +1,6 @@
 """How long PostgreSQL works on for nobody: after a disconnect, a DELETE, and a deadline.
 
-DATABASE_URL=… python bench/cancel.py [--url http://127.0.0.1:8080] [--times 10]
+DATABASE_URL=… python bench/stack/cancel.py [--url http://127.0.0.1:8080] [--times 10]
 
 Against a running stack, with MILLRACE_MAX_QUERY_COST high enough for a query of hours, and best
 through the balancer.  Makes a small table of its own, and drops it.  Prints median and most of the
