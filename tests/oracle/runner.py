@@ -149,7 +149,7 @@ def _execute(connection: Connection, sql: str, params: Sequence[str | None]) -> 
         ((result.fname(i) or b"").decode(), result.ftype(i), result.fmod(i))
         for i in range(result.nfields)
     )
-    return Outcome(columns, tuple(cursor.fetchmany(MAX_ROWS)))
+    return Outcome(columns, tuple(cursor.fetchmany(MAX_ROWS)), tuple(cursor.fetchall()))
 
 
 def _shown(outcome: Outcome) -> str:
