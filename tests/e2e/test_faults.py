@@ -37,7 +37,8 @@ def stack() -> Iterator[RunningStack]:
 
 
 def ask(stack: RunningStack, sql: str, engine: str) -> dict[str, Any]:
-    status, answer = stack.call("POST", "/v1/query", {"sql": sql, "engine": engine})
+    body = {"sql": sql, "engine": engine, "max_staleness_s": 0}
+    status, answer = stack.call("POST", "/v1/query", body)
     assert status == 200, answer
     return dict(answer)
 
