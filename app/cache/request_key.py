@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,9 +13,9 @@ from app.cache.catalog_facts import CatalogFacts
 from app.queries.request import QueryInput
 from query.cacheable import Verdict, calls, moving_reason, verdict
 from query.spelling import Spelling, spell
-from query.statement import Parser
+from query.statement import LONGEST_KEPT, MOST_KEPT, Parser
 
-KeyT = TypeVar("KeyT")
+KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
 
@@ -32,7 +33,7 @@ class RequestKey:
 
 
 class RequestKeys:
-    """Finds the key of a request; knows what it found for the newest `size` statements.
+    """Finds the key of a request; knows what it found for the newest `size` short statements.
 
     The key holds the statement in its one spelling, the parameters, `max_rows`, the role, the
     schema, and its version.  How a query runs (`engine`) does not matter: the answer is the same.
@@ -84,14 +85,17 @@ class RequestKeys:
         except psycopg.Error as error:
             return RequestKey("", "", None, f"the catalog cannot be read: {error}")
         found = verdict(statement.tree, statement.tables, facts)
-        _keep(self._verdicts, (spelling.text, version), found, self._size)
+        _keep(self._verdicts, (spelling.text, version), found, len(spelling.text), self._size)
         return self._key(query, spelling, version, found)
 
     def _spelling(self, sql: str) -> Spelling | None:
-        if sql not in self._spellings:
+        try:
+            return self._spellings[sql]
+        except KeyError:
             self._parser.parse(sql)  # refuses what is too long before any other work
-            _keep(self._spellings, sql, spell(sql), self._size)
-        return self._spellings.get(sql)
+            found = spell(sql)
+            _keep(self._spellings, sql, found, len(sql), self._size)
+            return found
 
     def _key(
         self, query: QueryInput, spelling: Spelling, version: str, found: Verdict
@@ -101,10 +105,22 @@ class RequestKeys:
         return RequestKey(request, f"{request}:{version}", found.tables, found.reason)
 
 
-def _keep(kept: OrderedDict[KeyT, ValueT], name: KeyT, value: ValueT, size: int) -> None:
+def _keep(
+    kept: OrderedDict[KeyT, ValueT], name: KeyT, value: ValueT, length: int, size: int
+) -> None:
+    """Keep what was found for a text of `length`, within the bounds of the parser's own cache.
+
+    Tokens take about a hundred times the room of their text: many long ones would fill the memory.
+    """
+    if length > LONGEST_KEPT:
+        return
     kept[name] = value
-    while len(kept) > size:
+    while len(kept) > size or sum(map(_length, list(kept))) > MOST_KEPT:
         try:
             kept.popitem(last=False)
         except KeyError:  # another thread was faster
             return
+
+
+def _length(name: Hashable) -> int:
+    return len(name[0] if isinstance(name, tuple) else str(name))

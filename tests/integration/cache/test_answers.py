@@ -5,6 +5,7 @@ import pytest
 
 from app.cache.errors import NothingCached
 from app.cache.policy import CachePolicy
+from app.queries.request import QueryInput
 from tests.integration.cache.replicas import Replica
 
 SQL = "SELECT id, n FROM t ORDER BY id"
@@ -128,3 +129,14 @@ def test_looking_is_not_asking(one: Replica) -> None:
 def test_a_large_answer_is_not_kept(one: Replica) -> None:
     sql = "SELECT md5(i::text) FROM generate_series(1, 100000) AS i"
     assert [one.ask(sql, max_rows=200_000).status.stored for _ in range(2)] == [False, False]
+
+
+def test_what_is_kept_of_statements_is_bounded_by_their_length(one: Replica) -> None:
+    keys = one.cache.answers._keys
+    for number in range(20):
+        keys.known(QueryInput(f"SELECT {number} /* {'x' * 19_000} */", (), 5.0, 10))
+        keys.known(QueryInput(f"SELECT {number} /* {'x' * 30_000} */", (), 5.0, 10))
+    kept = [len(sql) for sql in keys._spellings]
+    assert len(kept) == 10
+    assert max(kept) < 20_000
+    assert sum(kept) < 200_000
