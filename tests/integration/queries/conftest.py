@@ -2,6 +2,7 @@
 """A query service over a database with awkward tables."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -63,20 +64,27 @@ VACUUM ANALYZE;
 """
 
 
-@pytest.fixture(scope="session")
-def tables_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """URL of a migrated database with the tables above; for its owner; the tests only read."""
+@contextmanager
+def loaded_database(postgres: EmbeddedPostgres, name: str, tables: str) -> Iterator[str]:
+    """Make a migrated database with these tables, for the time of the context; yield its URL."""
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS awkward")
-        connection.execute("CREATE DATABASE awkward")
-    url = postgres.url("awkward")
+        connection.execute(f"DROP DATABASE IF EXISTS {name}".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    url = postgres.url(name)
     migrate(url, DatabaseSettings(url=url))
     with psycopg.connect(url, autocommit=True) as connection:
-        for statement in TABLES.split(";\n"):
+        for statement in tables.split(";\n"):
             connection.execute(statement.encode())
     yield url
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE awkward WITH (FORCE)")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="session")
+def tables_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """URL of a migrated database with the tables above; for its owner; the tests only read."""
+    with loaded_database(postgres, "awkward", TABLES) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

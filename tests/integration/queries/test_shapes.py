@@ -3,7 +3,6 @@
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from app.queries.request import Answer, QueryInput
@@ -11,11 +10,10 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from cli.embedded.postgres import EmbeddedPostgres
 from db.database import Database
-from db.migrate import migrate
 from db.reader import reader_database
 from db.settings import DatabaseSettings
 from query.errors import QueryTooCostly
-from tests.integration.queries.conftest import service_over
+from tests.integration.queries.conftest import loaded_database, service_over
 from tests.integration.queries.test_exactness import assert_equal
 
 TABLES = """
@@ -212,17 +210,8 @@ RUNS_WHOLE = {
 @pytest.fixture(scope="module")
 def shapes_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """URL, for its owner, of a database with the tables above."""
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS shapes")
-        connection.execute("CREATE DATABASE shapes")
-    url = postgres.url("shapes")
-    migrate(url, DatabaseSettings(url=url))
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in TABLES.split(";\n"):
-            connection.execute(statement.encode())
-    yield url
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE shapes WITH (FORCE)")
+    with loaded_database(postgres, "shapes", TABLES) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

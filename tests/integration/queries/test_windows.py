@@ -3,7 +3,6 @@
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 import sqlglot
 
@@ -12,10 +11,9 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from cli.embedded.postgres import EmbeddedPostgres
 from db.database import Database
-from db.migrate import migrate
 from db.reader import reader_database
 from db.settings import DatabaseSettings
-from tests.integration.queries.conftest import service_over
+from tests.integration.queries.conftest import loaded_database, service_over
 
 TABLES = """
 CREATE TABLE w (id int PRIMARY KEY, k int, name text, code text COLLATE "C", posix text COLLATE "POSIX", u uuid, d date, ts timestamptz,
@@ -151,17 +149,8 @@ RUNS_WHOLE = {
 @pytest.fixture(scope="module")
 def windows_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """URL, for its owner, of a database with the tables above."""
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS windows")
-        connection.execute("CREATE DATABASE windows")
-    url = postgres.url("windows")
-    migrate(url, DatabaseSettings(url=url))
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in TABLES.split(";\n"):
-            connection.execute(statement.encode())
-    yield url
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE windows WITH (FORCE)")
+    with loaded_database(postgres, "windows", TABLES) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
