@@ -37,7 +37,7 @@ BY_KEY = "SELECT id, digest FROM jobs WHERE idempotency_key = $1"
 LOCK = "SELECT state FROM jobs WHERE id = $1 FOR NO KEY UPDATE"
 
 STARTED = """UPDATE jobs SET state = 'running', started_at = coalesce(started_at, now())
- WHERE id = $1 AND state = 'queued'"""
+ WHERE id = $1 AND state = 'queued' RETURNING id"""
 
 CANCEL = f"""UPDATE jobs
    SET state = 'cancelled', finished_at = now(),

@@ -105,7 +105,7 @@ class BulkRunner:
             try:
                 claim = self._ledger.claim(self._kinds, self._name)
             except _TROUBLE as error:
-                _log.debug("no task claimed", error=str(error))
+                _told("no task claimed", error)
                 self._stopping.wait(OUTAGE_PAUSE_S * (0.5 + self._random_share()))
                 continue
             if claim is None:
@@ -202,13 +202,21 @@ class BulkRunner:
             try:
                 self._reconciler.round()
             except _TROUBLE as error:
-                _log.debug("not reconciled", error=str(error))
+                _told("not reconciled", error)
             except Exception:  # noqa: BLE001 - a defect shows, and the rounds go on
                 _log.exception("not reconciled")
 
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
         # daemon: a task that never returns must not keep the process
         return threading.Thread(target=run, name=name, daemon=True)
+
+
+def _told(event: str, error: Exception) -> None:
+    """Log it: at length what should not happen, in short that PostgreSQL is away."""
+    if isinstance(error, DatabaseError):
+        _log.debug(event, error=str(error))
+    else:
+        _log.warning(event, exc_info=error)
 
 
 def _join(threads: list[threading.Thread], timeout_s: float) -> bool:

@@ -15,6 +15,7 @@ from db.database import Database
 from db.migrate import migrate
 from db.own import own_database
 from db.settings import DatabaseSettings
+from jobs.dead_letters import DeadLetterFilter
 from jobs.ledger import Ledger
 from jobs.record import Job, NewJob
 from jobs.service import Jobs
@@ -69,7 +70,8 @@ class Office:
 
     def __init__(self, database: Database, client: redis.Redis, settings: JobSettings) -> None:
         self.jobs = Jobs(database, Bell(client), settings)
-        self._database = database
+        self.database = database
+        self.everything = DeadLetterFilter()
 
     def create(self, *tasks: dict[str, Any], kind: str = "programmed", **options: Any) -> str:
         """Create a job of these tasks; return its id."""
@@ -85,7 +87,7 @@ class Office:
         return self.job(job_id)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             return list(connection.execute(sql.encode()).fetchall())
 
     def effects(self, job_id: str) -> list[int]:
