@@ -34,7 +34,7 @@ class JobSettings(BaseSettings):
 
     reconcile_s: float = Field(default=1.0, gt=0)
     poll_s: float = Field(default=5.0, gt=0)
-    """How often an idle slot looks into the ledger unasked; every second while Redis is away."""
+    """How often an idle slot looks into the ledger unasked; about every second without Redis."""
 
     max_unfinished: int = Field(default=10_000, ge=1)
     retention_s: float = Field(default=7 * 86_400.0, ge=0)
