@@ -63,20 +63,21 @@ FAIL = f"""UPDATE jobs
        expires_at = now() + make_interval(secs => $4::float8)
  WHERE id = $1 AND state IN ({job_sources("failed")}) RETURNING id"""
 
+# the condition of the index job_tasks_open, so that what is done is not looked at, and what is left
+_LEFT = "state IN ('held', 'ready', 'leased') AND NOT (state = 'held' AND is_last)"
+
 # Whether nothing of a running job is left to do, but perhaps its last task.
-IS_OVER = """SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND state = 'running')
-   AND NOT EXISTS (SELECT FROM job_tasks WHERE job_id = $1
-                     AND (state IN ('ready', 'leased') OR state = 'held' AND NOT is_last))"""
+IS_OVER = f"""SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND state = 'running')
+   AND NOT EXISTS (SELECT FROM job_tasks WHERE job_id = $1 AND {_LEFT})"""
 LET_LAST_GO = """UPDATE job_tasks SET state = 'ready', due_at = now()
  WHERE job_id = $1 AND state = 'held' AND is_last RETURNING number"""
 FINISH = f"""UPDATE jobs
    SET state = 'done', finished_at = now(), expires_at = now() + make_interval(secs => $2::float8)
  WHERE id = $1 AND state IN ({job_sources("done")}) RETURNING id"""
 # Jobs that are over, and nobody has noted it: whoever should have, died.
-ALL_OVER = """SELECT id FROM jobs AS job
+ALL_OVER = f"""SELECT id FROM jobs AS job
  WHERE state = 'running' AND NOT EXISTS (
-    SELECT FROM job_tasks WHERE job_id = job.id
-       AND (state IN ('ready', 'leased') OR state = 'held' AND NOT is_last)) LIMIT 100"""
+    SELECT FROM job_tasks WHERE job_id = job.id AND {_LEFT}) LIMIT 100"""
 
 # Parameters: id, tolerates dead letters, expected rows, expected bytes; null: as before.
 EXPECT = """UPDATE jobs SET tolerates_dead_letters = coalesce($2::boolean, tolerates_dead_letters),

@@ -17,6 +17,11 @@ from jobs.states import TaskState
 
 LONGEST_ERROR = 10_000
 
+# For the pool of workers.  Every statement here touches few rows by an index, in its order; but the
+# tasks of a new job are not in the statistics before autovacuum has looked, and until then the
+# planner would rather sort all of them for each claim: 1.4 ms of 3,000, and in proportion of more.
+POINT_QUERIES = {"enable_sort": "off", "enable_bitmapscan": "off", "enable_seqscan": "off"}
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -127,7 +132,7 @@ class Ledger:
         with self._transaction() as connection:
             # asked again behind the lock: a dead letter may have been replayed in between
             connection.execute(job_sql.LOCK, [job_id])
-            if connection.execute(job_sql.IS_OVER, [job_id]).fetchone() != ("t",):
+            if connection.execute(job_sql.IS_OVER.encode(), [job_id]).fetchone() != ("t",):
                 return False
             if connection.execute(job_sql.LET_LAST_GO, [job_id]).fetchone() is not None:
                 return True

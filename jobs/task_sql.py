@@ -13,6 +13,7 @@ _CLAIM = """task.job_id, task.number, task.kind, task.name, task.parameters, tas
        task.max_attempts, task.token, job.parameters, job.state"""
 
 # The best of what is due: highest priority, then by turn.
+# Compared with a subquery, not joined: a join would look for all tasks of that job.
 # Parameters: kinds with commas between, worker, lease in s.
 CLAIM = f"""WITH best AS MATERIALIZED (
     SELECT job_id, number FROM job_tasks
@@ -22,8 +23,8 @@ UPDATE job_tasks AS task
    SET state = 'leased', attempt = attempt + 1, token = token + 1, worker = $2,
        lease_until = clock_timestamp() + make_interval(secs => $3::float8),
        started_at = clock_timestamp()
-  FROM best, jobs AS job
- WHERE task.job_id = best.job_id AND task.number = best.number AND job.id = best.job_id
+  FROM jobs AS job
+ WHERE (task.job_id, task.number) = (SELECT job_id, number FROM best) AND job.id = task.job_id
    AND task.state IN ({task_sources("leased")})
 RETURNING {_CLAIM}"""
 

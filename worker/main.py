@@ -19,7 +19,7 @@ from db.reader import reader_database
 from db.settings import DatabaseSettings
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
-from jobs.ledger import Ledger
+from jobs.ledger import POINT_QUERIES, Ledger
 from jobs.reconciler import Reconciler
 from jobs.settings import JobSettings
 from tasks.bell import Bell
@@ -124,7 +124,7 @@ def main() -> int:
     # Signals are waited for, not handled: a handler might run while its own thread holds a lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     database = reader_database(database_settings, "worker")
-    own = own_database(database_settings, "worker")
+    own = own_database(database_settings, "worker", session=POINT_QUERIES)
     name = worker_name()
     client = connect(queue_settings, f"millrace/{name}")
     consumer = Consumer(

@@ -66,6 +66,6 @@ CREATE TABLE millrace.job_tasks (
 );
 CREATE INDEX job_tasks_ready ON millrace.job_tasks (priority DESC, turn) WHERE state = 'ready';
 CREATE INDEX job_tasks_leased ON millrace.job_tasks (job_id, number) WHERE state = 'leased';
-CREATE INDEX job_tasks_open ON millrace.job_tasks (job_id)
+CREATE INDEX job_tasks_open ON millrace.job_tasks (job_id, number)
     WHERE state IN ('held', 'ready', 'leased');
 CREATE INDEX job_tasks_dead ON millrace.job_tasks (kind, job_id, number) WHERE state = 'dead';

@@ -7,13 +7,17 @@ import pytest
 import redis
 
 from db.database import Database
+from jobs import job_sql, task_sql
 from jobs.clean_up import CleanUp
 from jobs.errors import KeyReused, NotPossible, TooManyJobs
-from jobs.record import NewJob
+from jobs.kind import Done
+from jobs.ledger import Ledger
+from jobs.record import NewJob, NewTask
 from jobs.service import Jobs
 from jobs.settings import JobSettings
 from tasks.bell import Bell
 from tests.integration.jobs.conftest import SHORT, Crew, Office, eventually
+from tests.integration.jobs.programmed_kind import Programmed
 
 
 def test_a_job_runs_and_tells_its_progress(office: Office, crew: Crew) -> None:
@@ -169,3 +173,22 @@ def test_expired_jobs_are_forgotten_with_all_their_tasks(
     job_id = office.create(*[{} for _ in range(10)])
     eventually(lambda: office.jobs.find(job_id) is None)
     assert office.query("SELECT count(*) FROM millrace.job_tasks") == [("0",)]
+
+
+def test_a_claim_does_not_look_at_all_tasks_that_are_ready(
+    office: Office, ledger: Ledger, database: Database
+) -> None:
+    """Also of a job so new that no statistics know its tasks."""
+    job_id = office.create()
+    claim = ledger.claim(["programmed"], "a")
+    assert claim is not None
+    ledger.done(claim, Done(adds=[NewTask("act")] * 5000), Programmed(database), 1)
+    values = ["programmed", "a", "1"]
+    with database.connection() as connection:
+        plan = connection.execute(f"EXPLAIN {task_sql.CLAIM}".encode(), values).fetchall()
+        over = connection.execute(f"EXPLAIN {job_sql.IS_OVER}".encode(), [job_id]).fetchall()
+    text = "\n".join(line or "" for (line,) in plan + over)
+    assert "Index Scan using job_tasks_ready" in text
+    assert "Index Scan using job_tasks_open" in text
+    assert "Index Cond: ((job_id = (InitPlan" in text
+    assert not any(node in text for node in ("Sort", "Seq Scan", "Bitmap"))
