@@ -1,6 +1,6 @@
 """Millrace's own tables: reached as the owner, never by users' SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from db.breaker import Breaker, BreakerListener
 from db.database import Database
@@ -11,11 +11,15 @@ STATEMENT_TIMEOUT_S = 10.0  # its statements touch few rows; one that takes long
 
 
 def own_database(
-    settings: DatabaseSettings, program: str, listeners: Sequence[BreakerListener] = ()
+    settings: DatabaseSettings,
+    program: str,
+    listeners: Sequence[BreakerListener] = (),
+    session: Mapping[str, str] | None = None,
 ) -> Database:
     """Return the pool for our own tables, not open yet; it has a breaker of its own.
 
-    `program` names it, `listeners` are called after each change of the breaker's state.
+    `program` names it, `listeners` are called after each change of the breaker's state, `session`
+    holds further server settings of its connections.
     """
     breaker = Breaker(
         judge,
@@ -33,6 +37,7 @@ def own_database(
             "TimeZone": "UTC",
             "DateStyle": "ISO,YMD",
             "statement_timeout": str(round(STATEMENT_TIMEOUT_S * 1000)),
+            **(session or {}),
         },
         pool_size=settings.own_pool_size,
         pool_wait_s=settings.pool_wait_s,

@@ -29,6 +29,7 @@ class Lane:
 
 
 QUERY = Lane("query")
+BULK = Lane("bulk")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ class Script:
         return ("EVAL", self._source, len(keys), *keys, *arguments)
 
 
+RING = Script("ring")
 SCATTER = Script("scatter")
 WATCH = Script("watch")
 REPLY = Script("reply")

@@ -1,27 +1,41 @@
 """Builds a worker, runs it, and stops it in order."""
 
 import os
+import random
 import signal
 import sys
 import threading
+import time
+from collections.abc import Sequence
 
+import redis
 import structlog
 from pydantic import ValidationError
 
 from db.database import Database
 from db.errors import DatabaseError
+from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from jobs.clean_up import CleanUp
+from jobs.kind import Kind
+from jobs.ledger import POINT_QUERIES, Ledger
+from jobs.reconciler import Reconciler
+from jobs.settings import JobSettings
+from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import Consumer, worker_name
 from tasks.settings import QueueSettings
+from worker.bulk_runner import BulkRunner
 from worker.fragment_runner import FragmentRunner
+from worker.kinds import job_kinds
 from worker.logs import configure_logs
 from worker.settings import WorkerSettings
 
 BAD_SETTINGS = 2
 NOT_DRAINED = 1
 DATABASE_RETRY_S = 0.5
+KEEPING_CONNECTIONS = 3  # of the bulk lane: one renews leases, two reconcile
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
 _ENDED = signal.SIGUSR1  # sent by our own thread when it is done
@@ -32,27 +46,45 @@ _log = structlog.get_logger(__name__)
 class Worker:
     """The worker's life, in a thread of its own: the main thread waits for signals."""
 
-    def __init__(self, database: Database, consumer: Consumer, drain_timeout_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        own: Database,
+        consumer: Consumer,
+        bulk: BulkRunner,
+        drain_timeout_s: float,
+    ) -> None:
         self._database = database
+        self._own = own
         self._consumer = consumer
+        self._bulk = bulk
         self._drain_timeout_s = drain_timeout_s
         self._stopping = threading.Event()
+        self._stopped_at = 0.0
         self.exit_code = NOT_DRAINED
 
     def stop(self) -> None:
         """Take nothing new, finish, leave."""
+        self._stopped_at = time.monotonic()
         self._stopping.set()
         self._consumer.stop()
+        self._bulk.stop()
 
     def run(self) -> None:
         """Serve until stopped; then tell the main thread."""
         try:
-            with self._database:
+            with self._database, self._own:
+                self._bulk.start()  # at once: it needs no Redis, and waits for PostgreSQL itself
                 self._await_database()
-                if self._consumer.run(drain_timeout_s=self._drain_timeout_s):
+                drained = self._consumer.run(drain_timeout_s=self._drain_timeout_s)
+                # has been stopping since the consumer has, so this is no second waiting time
+                if self._bulk.drain(self._remaining_s()) and drained:
                     self.exit_code = 0
         finally:
             os.kill(os.getpid(), _ENDED)
+
+    def _remaining_s(self) -> float:
+        return max(0.0, self._drain_timeout_s - (time.monotonic() - self._stopped_at))
 
     def _await_database(self) -> None:
         """Take no tasks before PostgreSQL answers: another worker may reach it."""
@@ -78,7 +110,13 @@ def main() -> int:
     try:
         settings = WorkerSettings()
         queue_settings = QueueSettings()
-        database_settings = DatabaseSettings().model_copy(update={"pool_size": settings.slots})
+        job_settings = JobSettings()
+        database_settings = DatabaseSettings().model_copy(
+            update={
+                "pool_size": settings.slots,
+                "own_pool_size": settings.bulk_slots + KEEPING_CONNECTIONS,
+            }
+        )
     except ValidationError as error:
         print(f"worker: {_in_one_line(error)}", file=sys.stderr)  # noqa: T201 - no log yet
         return BAD_SETTINGS
@@ -86,15 +124,26 @@ def main() -> int:
     # Signals are waited for, not handled: a handler might run while its own thread holds a lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     database = reader_database(database_settings, "worker")
+    own = own_database(database_settings, "worker", session=POINT_QUERIES)
     name = worker_name()
+    client = connect(queue_settings, f"millrace/{name}")
     consumer = Consumer(
-        connect(queue_settings, f"millrace/{name}"),
+        client,
         queue_settings,
         name=name,
         slots=settings.slots,
         handler=FragmentRunner(database).run,
     )
-    worker = Worker(database, consumer, settings.drain_timeout_s)
+    bulk = bulk_runner(
+        own,
+        client,
+        job_kinds(),
+        job_settings,
+        name=name,
+        slots=settings.bulk_slots,
+        block_s=queue_settings.block_s,
+    )
+    worker = Worker(database, own, consumer, bulk, settings.drain_timeout_s)
     thread = threading.Thread(target=worker.run, name="worker", daemon=True)
     thread.start()
     stopping = False
@@ -107,6 +156,32 @@ def main() -> int:
         worker.stop()
     thread.join()
     return worker.exit_code
+
+
+def bulk_runner(
+    own: Database,
+    client: redis.Redis,
+    kinds: Sequence[Kind],
+    settings: JobSettings,
+    *,
+    name: str,
+    slots: int,
+    block_s: float,
+) -> BulkRunner:
+    """Return a worker's bulk lane, not started."""
+    ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
+    policies = {kind.name: settings.policy(kind.name, kind.retry) for kind in kinds}
+    reconciler = Reconciler(
+        own,
+        ledger,
+        CleanUp(own, key_retention_s=settings.key_retention_s),
+        Bell(client),
+        policies,
+        random.random,
+    )
+    return BulkRunner(
+        ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
+    )
 
 
 def _in_one_line(error: ValidationError) -> str:

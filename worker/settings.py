@@ -16,6 +16,9 @@ class WorkerSettings(BaseSettings):
     slots: int = Field(default=2, ge=1, le=1000)
     """Fragments that run at once; each has a connection to PostgreSQL."""
 
+    bulk_slots: int = Field(default=1, ge=0, le=1000)
+    """Tasks of jobs that run at once, besides the fragments; 0: this worker runs none."""
+
     drain_timeout_s: float = Field(default=30.0, gt=0)
     """How long a stopping worker finishes what it holds, in seconds."""
 

@@ -1,0 +1,1 @@
+"""Durable jobs: the ledger in PostgreSQL, its states, retries and dead letters."""

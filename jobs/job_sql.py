@@ -1,0 +1,95 @@
+"""The statements on jobs."""
+
+from jobs.states import job_sources, task_sources
+
+_COUNTS = """SELECT json_object_agg(state, tasks) AS tasks, sum(rows) AS rows, sum(bytes) AS bytes
+  FROM (SELECT state, count(*) AS tasks, sum(rows) AS rows, sum(bytes) AS bytes
+          FROM job_tasks WHERE job_id = job.id GROUP BY state) AS by_state"""
+
+# Progress is counted when somebody asks: a counter in the job's row would be a lock that all of
+# its tasks wait for.
+COLUMNS = """job.id, job.kind, job.parameters, job.state, job.priority, job.error_class, job.error,
+    to_json(job.created_at) #>> '{}', to_json(job.started_at) #>> '{}',
+    to_json(job.finished_at) #>> '{}', to_json(job.expires_at) #>> '{}',
+    progress.tasks, progress.rows, progress.bytes, job.expected_rows, job.expected_bytes"""
+FIND = f"""SELECT {COLUMNS} FROM jobs AS job, LATERAL ({_COUNTS}) AS progress WHERE job.id = $1"""
+
+# Newest first, from behind the given job on.  Parameters: state, kind, id of the last one seen
+# (each may be null), how many.
+LIST = f"""SELECT {COLUMNS} FROM (
+    SELECT * FROM jobs
+     WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR kind = $2)
+       AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM jobs WHERE id = $3))
+     ORDER BY created_at DESC, id DESC LIMIT $4::int) AS job, LATERAL ({_COUNTS}) AS progress
+ ORDER BY job.created_at DESC, job.id DESC"""
+
+# Parameters: id, kind, parameters, priority, idempotency key, digest, most unfinished jobs.
+INSERT = """INSERT INTO jobs (id, kind, parameters, priority, idempotency_key, digest)
+SELECT $1, $2, $3::json, $4::smallint, $5, $6
+ WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE state IN ('queued', 'running', 'paused')
+                               LIMIT $7::int) AS unfinished) < $7::int
+ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"""
+BY_KEY = "SELECT id, digest FROM jobs WHERE idempotency_key = $1"
+
+# Who changes a job's state, or decides by it, locks the job first and its tasks afterwards: always
+# in this order, so that no two wait for each other, and so that the next statement sees what the
+# former holder of the lock has committed.
+LOCK = "SELECT state FROM jobs WHERE id = $1 FOR NO KEY UPDATE"
+
+STARTED = """UPDATE jobs SET state = 'running', started_at = coalesce(started_at, now())
+ WHERE id = $1 AND state = 'queued' RETURNING id"""
+
+CANCEL = f"""UPDATE jobs
+   SET state = 'cancelled', finished_at = now(),
+       expires_at = now() + make_interval(secs => $2::float8)
+ WHERE id = $1 AND state IN ({job_sources("cancelled")}) RETURNING id"""
+# The token is counted on, so that whoever runs one finds out that it is not wanted.
+CANCEL_TASKS = f"""UPDATE job_tasks
+   SET state = 'cancelled', token = token + 1, worker = NULL, lease_until = NULL
+ WHERE job_id = $1 AND state IN ({task_sources("cancelled")}) RETURNING number"""
+
+PAUSE = f"""UPDATE jobs SET state = 'paused'
+ WHERE id = $1 AND state IN ({job_sources("paused")}) RETURNING id"""
+HOLD_TASKS = """UPDATE job_tasks SET state = 'held'
+ WHERE job_id = $1 AND state = 'ready' RETURNING number"""
+RESUME = """UPDATE jobs SET state = CASE WHEN started_at IS NULL THEN 'queued' ELSE 'running' END
+ WHERE id = $1 AND state = 'paused' RETURNING id"""
+LET_TASKS_GO = """UPDATE job_tasks SET state = 'ready'
+ WHERE job_id = $1 AND state = 'held' AND NOT is_last RETURNING number"""
+
+# Parameters: id, error class, error, how long it is kept in s.
+FAIL = f"""UPDATE jobs
+   SET state = 'failed', error_class = $2, error = $3, finished_at = now(),
+       expires_at = now() + make_interval(secs => $4::float8)
+ WHERE id = $1 AND state IN ({job_sources("failed")}) RETURNING id"""
+
+# the condition of the index job_tasks_open, so that what is done is not looked at, and what is left
+_LEFT = "state IN ('held', 'ready', 'leased') AND NOT (state = 'held' AND is_last)"
+
+# Whether nothing of a running job is left to do, but perhaps its last task.
+IS_OVER = f"""SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND state = 'running')
+   AND NOT EXISTS (SELECT FROM job_tasks WHERE job_id = $1 AND {_LEFT})"""
+LET_LAST_GO = """UPDATE job_tasks SET state = 'ready', due_at = now()
+ WHERE job_id = $1 AND state = 'held' AND is_last RETURNING number"""
+FINISH = f"""UPDATE jobs
+   SET state = 'done', finished_at = now(), expires_at = now() + make_interval(secs => $2::float8)
+ WHERE id = $1 AND state IN ({job_sources("done")}) RETURNING id"""
+# Jobs that are over, and nobody has noted it: whoever should have, died.
+ALL_OVER = f"""SELECT id FROM jobs AS job
+ WHERE state = 'running' AND NOT EXISTS (
+    SELECT FROM job_tasks WHERE job_id = job.id AND {_LEFT}) LIMIT 100"""
+
+# Parameters: id, tolerates dead letters, expected rows, expected bytes; null: as before.
+EXPECT = """UPDATE jobs SET tolerates_dead_letters = coalesce($2::boolean, tolerates_dead_letters),
+       expected_rows = coalesce($3::int8, expected_rows),
+       expected_bytes = coalesce($4::int8, expected_bytes) WHERE id = $1"""
+
+# What has been kept for its time goes in small pieces: one statement over a million tasks would
+# hold its locks for long.
+EXPIRED = "SELECT id FROM jobs WHERE expires_at < now() LIMIT $1::int"
+DELETE_TASKS = """DELETE FROM job_tasks WHERE job_id = $1 AND number IN (
+    SELECT number FROM job_tasks JOIN jobs ON id = job_id
+     WHERE job_id = $1 AND expires_at < now() LIMIT 5000) RETURNING number"""
+DELETE = "DELETE FROM jobs WHERE id = $1 AND expires_at < now() RETURNING id"
+FORGET_KEYS = """UPDATE jobs SET idempotency_key = NULL
+ WHERE idempotency_key IS NOT NULL AND created_at < now() - make_interval(secs => $1::float8)"""

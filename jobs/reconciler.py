@@ -1,0 +1,74 @@
+"""Puts right what nobody else will: lapsed leases, jobs nobody finished, workers not called."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from db.database import Database
+from jobs.clean_up import CleanUp
+from jobs.ledger import Failure, Ledger
+from jobs.retry import RetryPolicy, next_pause_s
+from tasks.bell import MOST_NOTICES, Bell
+
+LAPSED_AT_ONCE = 100
+PATIENCE = 10
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('millrace.jobs'), hashtext('reconciler'))"
+
+_log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Each worker has one and calls `round` about once a second; one round at a time is made.
+
+    So nothing depends on Redis or on any one process.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        clean_up: CleanUp,
+        bell: Bell,
+        policies: Mapping[str, RetryPolicy],
+        random_share: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._clean_up = clean_up
+        self._bell = bell
+        self._policies = policies
+        self._random_share = random_share
+        self._missed = 0
+
+    def round(self) -> bool:
+        """Look at everything once; False if another worker is just doing that.  Raises db.errors.
+
+        Two rounds at a time would do no harm, only the work twice.  So when it has always been
+        somebody else's turn, it may be held by a process that hangs, and is passed over.
+        """
+        with self._database.connection() as connection:
+            if connection.execute(_TRY_LOCK).fetchone() != ("t",) and self._missed < PATIENCE:
+                self._missed += 1
+                return False
+            self._missed = 0
+            self._reclaim()
+            for job_id in self._ledger.over():
+                self._ledger.settle(job_id)
+            self._clean_up.step()
+            if due := self._ledger.count_due(MOST_NOTICES):
+                self._bell.ring(due)
+        return True
+
+    def _reclaim(self) -> None:
+        for claim, worker in self._ledger.lapsed(LAPSED_AT_ONCE):
+            policy = self._policies.get(claim.kind, RetryPolicy())
+            pause_s = next_pause_s(policy, claim.attempt, claim.max_attempts, self._random_share())
+            error = f"The worker {worker} was not heard of any more while it ran the task."
+            state = self._ledger.failed(
+                claim, Failure("WorkerLost", error, pause_s), only_if_lapsed=True
+            )
+            if state is not None:
+                _log.warning(
+                    "lease lapsed", job=claim.job_id, task=claim.number, worker=worker,
+                    attempt=claim.attempt, state=state,
+                )  # fmt: skip

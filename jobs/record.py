@@ -1,0 +1,184 @@
+"""Jobs and tasks as the ledger keeps them.  Times are ISO 8601 in UTC."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self, cast
+
+from db.pool import Row
+from jobs.states import FINISHED, JobState, TaskState
+
+DEFAULT_PRIORITY = 5
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to be accepted.  `parameters` are JSON; of two priorities the higher goes first.
+
+    `attempts` are those of its plan.
+    """
+
+    kind: str
+    parameters: Mapping[str, Any]
+    priority: int = DEFAULT_PRIORITY
+    idempotency_key: str | None = None
+    attempts: int = 5
+
+    def text(self) -> str:
+        """Return the request as JSON, always the same for the same request."""
+        request = [self.kind, self.parameters, self.priority]
+        return json.dumps(request, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task to be added to a job.  `name` tells the kind what to do, `parameters` are JSON.
+
+    A task that `is_last` is run once all others of its job are done.
+    """
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    is_last: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been done of a job; `expected_…` is None where nobody knows.
+
+    `tasks` counts by state; `rows` and `bytes` are those of the tasks that are done.
+    """
+
+    tasks: Mapping[TaskState, int]
+    rows: int
+    bytes: int
+    expected_rows: int | None
+    expected_bytes: int | None
+
+    @property
+    def total(self) -> int:
+        """Return the number of tasks known so far."""
+        return sum(self.tasks.values())
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job; `error_class` and `error` say why it failed."""
+
+    id: str
+    kind: str
+    parameters: Mapping[str, Any]
+    state: JobState
+    priority: int
+    error_class: str | None
+    error: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    expires_at: str | None
+    progress: Progress
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing of it runs any more, unless somebody has it retried."""
+        return self.state in FINISHED
+
+    @classmethod
+    def read(cls, row: Row) -> Self:
+        """Return the job of a row of job_sql.COLUMNS."""
+        job_id, kind, parameters, state, priority, error_class, error, *rest = row
+        created_at, started_at, finished_at, expires_at, tasks, rows, size, *expected = rest
+        return cls(
+            job_id or "",
+            kind or "",
+            json.loads(parameters or "{}"),
+            cast("JobState", state),
+            int(priority or 0),
+            error_class,
+            error,
+            created_at or "",
+            started_at,
+            finished_at,
+            expires_at,
+            Progress(
+                json.loads(tasks or "{}"), int(rows or 0), int(size or 0), *map(_count, expected)
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class TaskClaim:
+    """One task as a worker holds it: `token` proves it, `attempt` counts from 1."""
+
+    job_id: str
+    number: int
+    kind: str
+    name: str
+    parameters: Mapping[str, Any]
+    attempt: int
+    max_attempts: int
+    token: int
+    job_parameters: Mapping[str, Any]
+    job_state: JobState
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What no other claim has."""
+        return self.job_id, self.number, self.token
+
+    @classmethod
+    def read(cls, row: Sequence[str | None]) -> Self:
+        """Return the claim of a row of task_sql.CLAIM."""
+        job_id, number, kind, name, parameters, attempt, attempts, token, of_job, state = row
+        return cls(
+            job_id or "",
+            int(number or 0),
+            kind or "",
+            name or "",
+            json.loads(parameters or "{}"),
+            int(attempt or 0),
+            int(attempts or 0),
+            int(token or 0),
+            json.loads(of_job or "{}"),
+            cast("JobState", state),
+        )
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A task that was given up.  `failures` are its latest attempts, oldest first."""
+
+    job_id: str
+    number: int
+    kind: str
+    name: str
+    parameters: Mapping[str, Any]
+    attempts: int
+    error_class: str
+    error: str
+    cause: str
+    died_at: str
+    failures: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, row: Row) -> Self:
+        """Return the dead letter of a row of dead_letter_sql.LIST."""
+        job_id, number, kind, name, parameters, attempts, *texts, failures = row
+        error_class, error, cause, died_at = (text or "" for text in texts)
+        return cls(
+            job_id or "",
+            int(number or 0),
+            kind or "",
+            name or "",
+            json.loads(parameters or "{}"),
+            int(attempts or 0),
+            error_class,
+            error,
+            cause,
+            died_at,
+            json.loads(failures or "[]"),
+        )
+
+
+def _count(text: str | None) -> int | None:
+    return None if text is None else int(text)

@@ -1,0 +1,155 @@
+"""The replica's side of the ledger: accepts jobs, shows them, and tells them what to do."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from db.database import Database
+from db.pool import Connection
+from jobs import job_sql
+from jobs.dead_letters import DeadLetterFilter, DeadLetters
+from jobs.errors import KeyReused, NotPossible, TooManyJobs
+from jobs.kind import PLAN
+from jobs.ledger import add_tasks
+from jobs.record import Job, NewJob, NewTask
+from jobs.settings import JobSettings
+from jobs.states import JobState
+from tasks.bell import Bell
+
+
+def new_job_id() -> str:
+    """Return an id that nobody can guess."""
+    return secrets.token_hex(12)
+
+
+class Jobs:
+    """Every method raises db.errors when PostgreSQL is away; none needs Redis."""
+
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        settings: JobSettings,
+        new_id: Callable[[], str] = new_job_id,
+    ) -> None:
+        self._database = database
+        self._bell = bell
+        self._settings = settings
+        self._new_id = new_id
+        self.dead_letters = DeadLetters(database)
+
+    def create(self, job: NewJob) -> tuple[str, bool]:
+        """Accept a job; return its id, and whether it is new: False if its key was used before.
+
+        Once this returns, the job is not lost.  Raises KeyReused, TooManyJobs.
+        """
+        with self._transaction() as connection:
+            job_id, is_new = self.create_in(connection, job)
+        if is_new:
+            self._bell.ring(1)
+        return job_id, is_new
+
+    def create_in(self, connection: Connection, job: NewJob) -> tuple[str, bool]:
+        """Accept a job as part of the caller's transaction; as `create`, but no worker is called.
+
+        A worker finds it within a second or so, unless the caller calls `wake` after its commit.
+        """
+        job_id = self._new_id()
+        digest = hashlib.sha256(job.text().encode()).hexdigest()
+        inserted = connection.execute(
+            job_sql.INSERT,
+            [
+                job_id, job.kind, json.dumps(job.parameters), str(job.priority),
+                job.idempotency_key, digest, str(self._settings.max_unfinished),
+            ],
+        ).fetchone()  # fmt: skip
+        if inserted is not None:
+            add_tasks(connection, job_id, [NewTask(PLAN)], job.attempts)
+            return job_id, True
+        # the same key came before, by whatever way, or there is no room
+        known = connection.execute(job_sql.BY_KEY, [job.idempotency_key]).fetchone()
+        if known is None:
+            most = self._settings.max_unfinished
+            raise TooManyJobs(f"{most} jobs are unfinished already; try again later.")
+        if known[1] != digest:
+            raise KeyReused("This idempotency key was used for another request; take a new one.")
+        return known[0] or "", False
+
+    def wake(self, tasks: int = 1) -> None:
+        """Call idle workers; does nothing while Redis is away."""
+        self._bell.ring(tasks)
+
+    def find(self, job_id: str) -> Job | None:
+        """Return the job; None if there is none, or no more."""
+        with self._database.connection() as connection:
+            row = connection.execute(job_sql.FIND.encode(), [job_id]).fetchone()
+        return None if row is None else Job.read(row)
+
+    def list(
+        self,
+        *,
+        limit: int,
+        after: str | None = None,
+        state: JobState | None = None,
+        kind: str | None = None,
+    ) -> list[Job]:
+        """Return at most `limit` jobs, newest first, from behind the one with the id `after` on."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                job_sql.LIST.encode(), [state, kind, after, str(limit)]
+            ).fetchall()
+        return [Job.read(row) for row in rows]
+
+    def cancel(self, job_id: str) -> JobState | None:
+        """End a job that is not finished; return its state now, None if there is no such job.
+
+        What has not begun never will; what runs is told within a renewal, and its effects do not
+        happen.  What is done stays done.
+        """
+        retention = str(self._settings.retention_s)
+        return self._change(job_id, job_sql.CANCEL, [job_id, retention], job_sql.CANCEL_TASKS)
+
+    def pause(self, job_id: str) -> JobState | None:
+        """Begin no further task of an unfinished job; return its state now, None if unknown."""
+        return self._change(job_id, job_sql.PAUSE, [job_id], job_sql.HOLD_TASKS)
+
+    def resume(self, job_id: str) -> JobState | None:
+        """Go on with a paused job; return its state now, None if unknown."""
+        state = self._change(job_id, job_sql.RESUME, [job_id], job_sql.LET_TASKS_GO)
+        self._bell.ring(1)
+        return state
+
+    def retry(self, job_id: str) -> int:
+        """Run again what failed of a job, and what was held therefore; return how many failed.
+
+        Raises NotPossible for a cancelled job.
+        """
+        job = self.find(job_id)
+        if job is not None and job.state == "cancelled":
+            raise NotPossible("A cancelled job is not tried again; make a new one.", job.state)
+        return self.replay(DeadLetterFilter(job_id=job_id))
+
+    def replay(self, chosen: DeadLetterFilter, *, over_s: float = 0.0) -> int:
+        """Replay dead letters (see DeadLetters.replay) and call workers; return how many."""
+        replayed = self.dead_letters.replay(chosen, over_s=over_s)
+        if replayed:
+            self._bell.ring(replayed)
+        return replayed
+
+    def _change(
+        self, job_id: str, change: str, values: Sequence[str], change_tasks: str
+    ) -> JobState | None:
+        with self._transaction() as connection:
+            if connection.execute(job_sql.LOCK, [job_id]).fetchone() is None:
+                return None
+            if connection.execute(change.encode(), values).fetchone() is not None:
+                connection.execute(change_tasks.encode(), [job_id])
+        job = self.find(job_id)
+        return None if job is None else job.state
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._database.connection() as connection, connection.transaction():
+            yield connection

@@ -1,0 +1,61 @@
+"""Settings of jobs, alike for replicas and workers; documented in docs/jobs.md."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobs.retry import RetryPolicy
+
+
+class RetryChange(BaseModel):
+    """What an operator changes of a kind's own policy; None leaves it."""
+
+    model_config = {"extra": "forbid", "frozen": True}
+
+    base_s: float | None = Field(default=None, ge=0)
+    factor: float | None = Field(default=None, ge=1)
+    cap_s: float | None = Field(default=None, ge=0)
+    attempts: int | None = Field(default=None, ge=1)
+
+
+class JobSettings(BaseSettings):
+    """Read from the environment: `MILLRACE_JOBS_…`.  Durations in seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_JOBS_", populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    lease_s: float = Field(default=10.0, gt=0)
+    """After so long without renewal a task is another worker's."""
+
+    renew_s: float = Field(default=0.5, gt=0)
+    """Between renewals, which also tell a worker of cancelled tasks."""
+
+    reconcile_s: float = Field(default=1.0, gt=0)
+    poll_s: float = Field(default=5.0, gt=0)
+    """How often an idle slot looks into the ledger unasked; about every second without Redis."""
+
+    max_unfinished: int = Field(default=10_000, ge=1)
+    retention_s: float = Field(default=7 * 86_400.0, ge=0)
+    key_retention_s: float = Field(default=86_400.0, ge=0)
+
+    retry: dict[str, RetryChange] = Field(default_factory=dict)
+    """By kind: what differs from its own policy."""
+
+    def __init__(self, **given: Any) -> None:  # so that type checkers allow none to be given
+        super().__init__(**given)
+
+    @model_validator(mode="after")
+    def _durations_fit(self) -> Self:
+        if self.lease_s < 3 * self.renew_s:
+            raise ValueError("lease_s must be at least three times renew_s, or leases lapse in use")
+        return self
+
+    def policy(self, kind: str, default: RetryPolicy) -> RetryPolicy:
+        """Return the kind's policy as the operator wants it."""
+        change = self.retry.get(kind)
+        if change is None:
+            return default
+        given = change.model_dump(exclude_none=True)
+        return RetryPolicy(**{**vars(default), **given})

@@ -1,0 +1,226 @@
+"""Runs the tasks of jobs: slots that claim from the ledger, and what keeps their leases."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import psycopg
+import redis
+import structlog
+
+from db.errors import DatabaseError
+from jobs.context import TaskContext
+from jobs.errors import Lost, PermanentFailure
+from jobs.kind import Kind
+from jobs.ledger import Failure, Ledger
+from jobs.reconciler import Reconciler
+from jobs.record import TaskClaim
+from jobs.retry import next_pause_s
+from jobs.settings import JobSettings
+from tasks.bell import Bell, await_ring, leave
+from tasks.errors import QueueUnavailable
+from tasks.link import borrowed
+
+OUTAGE_PAUSE_S = 1.0  # between two looks at a server that is away
+END_S = 2.0  # for tasks that are told to stop, to hear it
+
+# PostgreSQL is away, or refuses a statement of ours: a deadlock, a timeout, a missing migration
+_TROUBLE = (DatabaseError, psycopg.Error)
+
+_log = structlog.get_logger(__name__)
+
+
+class BulkRunner:
+    """The bulk lane of one worker: `slots` threads of its own, so queries never wait for them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reconciler: Reconciler,
+        client: redis.Redis,
+        kinds: Iterable[Kind],
+        settings: JobSettings,
+        *,
+        name: str,
+        slots: int,
+        block_s: float,
+        random_share: Callable[[], float] = random.random,
+    ) -> None:
+        self._ledger = ledger
+        self._reconciler = reconciler
+        self._client = client
+        self._bell = Bell(client)
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._policies = {
+            kind.name: settings.policy(kind.name, kind.retry) for kind in self._kinds.values()
+        }
+        self._settings = settings
+        self._name = name
+        self._block_s = block_s
+        self._random_share = random_share
+        self._stopping = threading.Event()
+        self._gone = threading.Event()
+        self._lock = threading.Lock()
+        self._held: dict[tuple[str, int, int], tuple[TaskClaim, TaskContext]] = {}
+        self._slots = [self._thread(f"bulk-{number}", self._serve) for number in range(slots)]
+        self._others = [
+            self._thread("bulk-keeper", self._keep),
+            self._thread("reconciler", self._reconcile),
+        ]
+
+    def start(self) -> None:
+        """Begin to take tasks; needs no server to be there yet."""
+        for thread in (*self._slots, *self._others):
+            thread.start()
+
+    def stop(self) -> None:
+        """Take nothing new; returns at once."""
+        self._stopping.set()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Finish what is held and leave; False if it took too long.
+
+        What was not finished is released then, and another worker runs it.
+        """
+        self.stop()
+        drained = _join(self._slots, timeout_s)
+        if not drained:
+            with self._lock:
+                contexts = [context for _, context in self._held.values()]
+            for context in contexts:
+                context.stop("stopping")
+            _join(self._slots, END_S)
+        self._gone.set()
+        _join(self._others, END_S)
+        try:
+            with borrowed(self._client) as link:
+                leave(link, self._name)
+        except QueueUnavailable as error:
+            _log.info("left the bulk lane without notice", error=str(error))
+        return drained
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                claim = self._ledger.claim(self._kinds, self._name)
+            except _TROUBLE as error:
+                _told("no task claimed", error)
+                self._stopping.wait(OUTAGE_PAUSE_S * (0.5 + self._random_share()))
+                continue
+            if claim is None:
+                self._await_work()
+            else:
+                self._run(claim)
+
+    def _await_work(self) -> None:
+        """Wait until somebody rings, or it is time to look anyway."""
+        end = time.monotonic() + self._settings.poll_s * (0.5 + self._random_share())
+        try:
+            with borrowed(self._client) as link:
+                while not self._stopping.is_set() and time.monotonic() < end:
+                    if await_ring(link, self._name, self._block_s):
+                        return
+        except QueueUnavailable as error:
+            _log.debug("ledger polled without Redis", error=str(error))
+            self._stopping.wait(OUTAGE_PAUSE_S * (0.5 + self._random_share()))
+
+    def _run(self, claim: TaskClaim) -> None:
+        context = TaskContext()
+        with self._lock:
+            self._held[claim.key] = (claim, context)
+        try:
+            self._perform(claim, context)
+            if self._ledger.settle(claim.job_id):
+                self._bell.ring(1)
+        except Lost as error:
+            _log.info("task lost", job=claim.job_id, task=claim.number, error=str(error))
+        except _TROUBLE as error:
+            # its lease will lapse, and it counts as a failed attempt
+            _log.warning("task not ended", job=claim.job_id, task=claim.number, error=str(error))
+        except Exception:  # noqa: BLE001
+            # a defect of ours: it must show, but a slot that ends in silence would be worse
+            _log.exception("task not ended", job=claim.job_id, task=claim.number)
+        finally:
+            with self._lock:
+                del self._held[claim.key]
+
+    def _perform(self, claim: TaskClaim, context: TaskContext) -> None:
+        """Run the task and note how it ended.  Raises Lost and db.errors."""
+        kind = self._kinds[claim.kind]
+        policy = self._policies[claim.kind]
+        try:
+            done = kind.perform(claim, context)
+            context.check()
+            self._ledger.done(claim, done, kind, policy.attempts)
+        except Lost:
+            raise
+        except Exception as error:  # whatever it is, it is this attempt's end
+            if context.stop_reason == "lost":
+                raise Lost("it was cancelled, or taken over") from error
+            if context.stop_reason == "stopping":
+                self._ledger.release(claim)
+                return
+            if isinstance(error, PermanentFailure):
+                failure = Failure(error.error_class, str(error), None)
+            else:
+                share = self._random_share()
+                pause_s = next_pause_s(policy, claim.attempt, claim.max_attempts, share)
+                failure = Failure(type(error).__name__, str(error), pause_s)
+            self._failed(claim, failure)
+        else:
+            if done.adds:
+                self._bell.ring(len(done.adds))
+
+    def _failed(self, claim: TaskClaim, failure: Failure) -> None:
+        state = self._ledger.failed(claim, failure)
+        _log.warning(
+            "task failed", job=claim.job_id, task=claim.number, kind=claim.kind,
+            attempt=claim.attempt, error_class=failure.error_class, error=failure.error[:500],
+            state=state, pause_s=failure.pause_s,
+        )  # fmt: skip
+
+    def _keep(self) -> None:
+        """Renew the leases; tell tasks that are this worker's no more."""
+        while not self._gone.wait(self._settings.renew_s):
+            with self._lock:
+                held = list(self._held.values())
+            if not held:
+                continue
+            try:
+                still_ours = self._ledger.renew(claim for claim, _ in held)
+            except _TROUBLE as error:
+                _log.warning("leases of tasks not renewed", error=str(error))
+                continue
+            for claim, context in held:
+                if claim.key not in still_ours:
+                    context.stop("lost")
+
+    def _reconcile(self) -> None:
+        # jittered: workers that were started together should not ask together
+        while not self._gone.wait(self._settings.reconcile_s * (0.5 + self._random_share())):
+            try:
+                self._reconciler.round()
+            except _TROUBLE as error:
+                _told("not reconciled", error)
+            except Exception:  # noqa: BLE001 - a defect shows, and the rounds go on
+                _log.exception("not reconciled")
+
+    def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
+        # daemon: a task that never returns must not keep the process
+        return threading.Thread(target=run, name=name, daemon=True)
+
+
+def _told(event: str, error: Exception) -> None:
+    """Log it: at length what should not happen, in short that PostgreSQL is away."""
+    if isinstance(error, DatabaseError):
+        _log.debug(event, error=str(error))
+    else:
+        _log.warning(event, exc_info=error)
+
+
+def _join(threads: list[threading.Thread], timeout_s: float) -> bool:
+    end = time.monotonic() + timeout_s
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
