@@ -67,11 +67,15 @@ def _milliseconds(seconds: float) -> str:
 
 
 def reader_database(
-    settings: DatabaseSettings, program: str, listeners: Sequence[BreakerListener] = ()
+    settings: DatabaseSettings,
+    program: str,
+    listeners: Sequence[BreakerListener] = (),
+    url: str | None = None,
 ) -> Database:
     """Return the pool for users' SQL of `program` ("app", "worker"), not open yet.
 
-    `listeners` are called after each change of the breaker's state: see Breaker.
+    `listeners` are called after each change of the breaker's state: see Breaker.  `url`: of another
+    database, by a role that may do no more than its owner wants Millrace's users to.
     """
     breaker = Breaker(
         judge,
@@ -81,7 +85,7 @@ def reader_database(
         listeners=listeners,
     )
     return Database(
-        settings.reader_url or reader_url(settings.url, settings.reader_role),
+        url or settings.reader_url or reader_url(settings.url, settings.reader_role),
         breaker=breaker,
         name=program,
         session=reader_session(settings),

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from jobs.errors import TaskCancelled
@@ -11,7 +12,19 @@ from jobs.errors import TaskCancelled
 # `lost`: cancelled with its job, or taken over by another worker; `stopping`: its worker ends
 StopReason: TypeAlias = Literal["lost", "stopping"]
 
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
 INSIST_S = 0.1
+MOST_LINES = 1000  # of one attempt; more would be noise, and could fill the database
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """What a task said; `at` in seconds since 1970 by the worker's clock."""
+
+    at: float
+    level: LogLevel
+    message: str
 
 
 class TaskContext:
@@ -22,6 +35,30 @@ class TaskContext:
         self._callback: Callable[[], None] | None = None
         self._stopped = threading.Event()
         self._reason: StopReason | None = None
+        self._lines: list[LogLine] = []
+        self._said = 0
+        self.rows = 0
+        self.bytes = 0
+
+    def report(self, rows: int, size: int = 0) -> None:
+        """Say how much this attempt has done so far; shown within a renewal of its lease."""
+        self.rows, self.bytes = rows, size
+
+    def log(self, message: str, level: LogLevel = "info") -> None:
+        """Say something to whoever reads the job's log; no values of users' rows, no secrets."""
+        with self._lock:
+            self._said += 1
+            if self._said <= MOST_LINES:
+                self._lines.append(LogLine(time.time(), level, message))
+            elif self._said == MOST_LINES + 1:
+                text = f"more than {MOST_LINES} lines: the rest of this attempt is not kept"
+                self._lines.append(LogLine(time.time(), "warning", text))
+
+    def take_lines(self) -> list[LogLine]:
+        """Return what was said since the last time."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+        return lines
 
     @property
     def stop_reason(self) -> StopReason | None:

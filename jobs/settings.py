@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.retry import RetryPolicy
@@ -39,6 +39,12 @@ class JobSettings(BaseSettings):
     max_unfinished: int = Field(default=10_000, ge=1)
     retention_s: float = Field(default=7 * 86_400.0, ge=0)
     key_retention_s: float = Field(default=86_400.0, ge=0)
+
+    connections: int = Field(default=2, ge=1, le=64)
+    """To users' tables, for one task of a job."""
+
+    databases: dict[str, SecretStr] = Field(default_factory=dict)
+    """Further databases, by name: URLs.  Requests can only name them."""
 
     retry: dict[str, RetryChange] = Field(default_factory=dict)
     """By kind: what differs from its own policy."""

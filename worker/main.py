@@ -1,5 +1,6 @@
 """Builds a worker, runs it, and stops it in order."""
 
+import contextlib
 import os
 import random
 import signal
@@ -28,7 +29,7 @@ from tasks.consumer import Consumer, worker_name
 from tasks.settings import QueueSettings
 from worker.bulk_runner import BulkRunner
 from worker.fragment_runner import FragmentRunner
-from worker.kinds import job_kinds
+from worker.kinds import Tools, job_kinds
 from worker.logs import configure_logs
 from worker.settings import WorkerSettings
 
@@ -44,18 +45,20 @@ _log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """The worker's life, in a thread of its own: the main thread waits for signals."""
+    """The worker's life, in a thread of its own: the main thread waits for signals.
+
+    The first of `pools` is what queries need.
+    """
 
     def __init__(
         self,
-        database: Database,
-        own: Database,
+        pools: Sequence[Database],
         consumer: Consumer,
         bulk: BulkRunner,
         drain_timeout_s: float,
     ) -> None:
-        self._database = database
-        self._own = own
+        self._database = pools[0]
+        self._pools = pools
         self._consumer = consumer
         self._bulk = bulk
         self._drain_timeout_s = drain_timeout_s
@@ -73,7 +76,9 @@ class Worker:
     def run(self) -> None:
         """Serve until stopped; then tell the main thread."""
         try:
-            with self._database, self._own:
+            with contextlib.ExitStack() as open_pools:
+                for pool in self._pools:
+                    open_pools.enter_context(pool)
                 self._bulk.start()  # at once: it needs no Redis, and waits for PostgreSQL itself
                 self._await_database()
                 drained = self._consumer.run(drain_timeout_s=self._drain_timeout_s)
@@ -125,6 +130,18 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     database = reader_database(database_settings, "worker")
     own = own_database(database_settings, "worker", session=POINT_QUERIES)
+    bulk_settings = database_settings.model_copy(
+        # what a job takes hours for, is no mistake; each kind bounds its own statements
+        update={
+            "pool_size": max(1, settings.bulk_slots) * job_settings.connections,
+            "statement_timeout_s": 0.0,
+        }
+    )
+    bulk_reader = reader_database(bulk_settings, "worker-bulk")
+    others = {
+        database: reader_database(bulk_settings, f"worker-{database}", url=url.get_secret_value())
+        for database, url in job_settings.databases.items()
+    }
     name = worker_name()
     client = connect(queue_settings, f"millrace/{name}")
     consumer = Consumer(
@@ -137,13 +154,14 @@ def main() -> int:
     bulk = bulk_runner(
         own,
         client,
-        job_kinds(),
+        job_kinds(Tools(own, bulk_reader, others)),
         job_settings,
         name=name,
         slots=settings.bulk_slots,
         block_s=queue_settings.block_s,
     )
-    worker = Worker(database, own, consumer, bulk, settings.drain_timeout_s)
+    pools = [database, own, bulk_reader, *others.values()]
+    worker = Worker(pools, consumer, bulk, settings.drain_timeout_s)
     thread = threading.Thread(target=worker.run, name="worker", daemon=True)
     thread.start()
     stopping = False

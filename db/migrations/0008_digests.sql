@@ -1,0 +1,13 @@
+-- Digests that somebody asked to be remembered; never what they were made of.
+CREATE TABLE millrace.digests (
+    algorithm text NOT NULL,
+    digest bytea NOT NULL,
+    first_seen timestamptz NOT NULL,
+    last_seen timestamptz NOT NULL,
+    count bigint NOT NULL,
+    -- bytes of the input; the same for all inputs of one digest, but for a collision
+    size bigint NOT NULL,
+    -- the latest that was given
+    label text,
+    PRIMARY KEY (algorithm, digest)
+);

@@ -1,0 +1,104 @@
+"""What tasks leave behind for whoever asks for it: rows, in pieces, in the order of the tasks."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import pyarrow as pa
+
+from db.binary import execute_binary, integer
+from db.database import Database
+from db.pool import Connection
+from jobs.record import TaskClaim
+
+OutputRow: TypeAlias = Sequence[Any]
+"""Values that JSON knows, in the order of the stream's columns."""
+
+PIECES_AT_ONCE = 4
+
+_INSERT = """INSERT INTO job_output (job_id, stream, task, token, piece, rows, data)
+VALUES ($1, $2, $3::int, $4::int8, $5::int, $6::int, $7)"""
+
+# Of a task that ran more than once only what its last, successful attempt has written.
+# Parameters: job id, stream, task and piece of the last one read, how many.
+_READ = """SELECT output.task, output.piece, output.data
+  FROM job_output AS output JOIN job_tasks AS task
+    ON task.job_id = output.job_id AND task.number = output.task AND task.token = output.token
+ WHERE output.job_id = $1 AND output.stream = $2 AND task.state = 'done'
+   AND (output.task, output.piece) > ($3::int, $4::int)
+ ORDER BY output.task, output.piece LIMIT $5::int"""
+_COUNT = """SELECT coalesce(sum(output.rows), 0)
+  FROM job_output AS output JOIN job_tasks AS task
+    ON task.job_id = output.job_id AND task.number = output.task AND task.token = output.token
+ WHERE output.job_id = $1 AND output.stream = $2 AND task.state = 'done'"""
+
+_codec = pa.Codec("zstd", 1)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows that one task wrote at once; `number` counts the pieces of the task."""
+
+    task: int
+    number: int
+    rows: Sequence[OutputRow]
+
+
+class Output:
+    """Every method raises db.errors when PostgreSQL is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def stage(self, claim: TaskClaim, stream: str, number: int, rows: Sequence[OutputRow]) -> None:
+        """Write a piece now; nobody sees it before the task is done, or at all if it fails."""
+        with self._database.connection() as connection:
+            write(connection, claim, stream, number, rows)
+
+    def pieces(
+        self, job_id: str, stream: str, after: tuple[int, int] = (-1, -1)
+    ) -> Iterator[Piece]:
+        """Yield what tasks that are done have left, from behind (task, piece) `after` on."""
+        while True:
+            values = [job_id, stream, str(after[0]), str(after[1]), str(PIECES_AT_ONCE)]
+            with self._database.connection() as connection:
+                found = execute_binary(connection, _READ, values)
+            for task, number, data in found:
+                after = (integer(task), integer(number))
+                yield Piece(*after, unpack(data or b""))
+            if len(found) < PIECES_AT_ONCE:
+                return
+
+    def count(self, job_id: str, stream: str) -> int:
+        """Return the number of rows there are now."""
+        with self._database.connection() as connection:
+            row = connection.execute(_COUNT, [job_id, stream]).fetchone()
+        return int((row or ("0",))[0] or 0)
+
+
+def write(
+    connection: Connection, claim: TaskClaim, stream: str, number: int, rows: Sequence[OutputRow]
+) -> None:
+    """Write a piece in the caller's transaction, as an effect of the task."""
+    execute_binary(
+        connection,
+        _INSERT,
+        [
+            claim.job_id, stream, str(claim.number), str(claim.token), str(number), str(len(rows)),
+            pack(rows),
+        ],
+    )  # fmt: skip
+
+
+def pack(rows: Sequence[OutputRow]) -> bytes:
+    """Return rows as they are kept: eight bytes of length, then zstd of JSON."""
+    text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
+    packed: bytes = _codec.compress(text, asbytes=True)
+    return len(text).to_bytes(8, "big") + packed
+
+
+def unpack(data: bytes) -> list[OutputRow]:
+    """Return what `pack` was given."""
+    size = int.from_bytes(data[:8], "big")
+    return cast("list[OutputRow]", json.loads(_codec.decompress(data[8:], size, asbytes=True)))
