@@ -154,7 +154,7 @@ def main() -> int:
     bulk = bulk_runner(
         own,
         client,
-        job_kinds(Tools(own, bulk_reader, others)),
+        job_kinds(Tools(own, bulk_reader, others, job_settings.connections, job_settings.max_load)),
         job_settings,
         name=name,
         slots=settings.bulk_slots,
