@@ -1,7 +1,7 @@
 """A migrated database, the kinds on it, and a driver that runs a job through the real ledger."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,9 +84,15 @@ class Bench:
         given = {"table": table, "query": None, "key": None, "columns": None}
         return self.run("checksum_table", {**given, **parameters})
 
-    def diff(self, left: str = "l", right: str = "r", **parameters: Any) -> Ran:
-        """Run diff_tables."""
-        given = {"left": {"table": left}, "right": {"table": right}, "key": None, "columns": None}
+    def diff(
+        self, databases: tuple[str | None, str | None] = (None, None), **parameters: Any
+    ) -> Ran:
+        """Run diff_tables over the tables l and r."""
+        left, right = (
+            {"table": name, "database": database}
+            for name, database in zip(("l", "r"), databases, strict=True)
+        )
+        given = {"left": left, "right": right, "key": None, "columns": None}
         return self.run("diff_tables", {"limit": 1000, **given, **parameters})
 
     def run(self, kind: str, parameters: Mapping[str, Any]) -> Ran:
@@ -146,8 +152,3 @@ def bench(database_url: str, redis_url: str, connections: int) -> Iterator[Bench
         bench = Bench(database_url, own, reader, client, connections)
         yield bench
         bench.connection.close()
-
-
-def values(rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows of literals, given as text, for VALUES."""
-    return ", ".join(f"({', '.join(row)})" for row in rows)
