@@ -28,15 +28,18 @@ COLUMNS = f"""job.id, job.kind, job.parameters, job.state, job.priority, job.err
     to_json(job.finished_at) #>> '{{}}', to_json(job.expires_at) #>> '{{}}',
     progress.summary, progress.tasks, progress.rows, progress.bytes, progress.attempts, {_RAN_S},
     job.expected_rows, job.expected_bytes"""
-FIND = f"""SELECT {COLUMNS} FROM jobs AS job, LATERAL ({_COUNTS}) AS progress WHERE job.id = $1"""
+# what has expired is gone, for whoever asks, also where it is not deleted yet
+_KEPT = "(job.expires_at IS NULL OR job.expires_at > now())"
+FIND = f"""SELECT {COLUMNS} FROM jobs AS job, LATERAL ({_COUNTS}) AS progress
+ WHERE job.id = $1 AND {_KEPT}"""
 
-# Newest first, from behind the given job on.  Parameters: state, kind, id of the last one seen
-# (each may be null), how many.
+# Newest first.  Parameters: state, kind, time and id of the last one seen (each may be null), how
+# many.
 LIST = f"""SELECT {COLUMNS} FROM (
-    SELECT * FROM jobs
-     WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR kind = $2)
-       AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM jobs WHERE id = $3))
-     ORDER BY created_at DESC, id DESC LIMIT $4::int) AS job, LATERAL ({_COUNTS}) AS progress
+    SELECT * FROM jobs AS job
+     WHERE {_KEPT} AND ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR kind = $2)
+       AND ($3::timestamptz IS NULL OR (created_at, id) < ($3::timestamptz, $4))
+     ORDER BY created_at DESC, id DESC LIMIT $5::int) AS job, LATERAL ({_COUNTS}) AS progress
  ORDER BY job.created_at DESC, job.id DESC"""
 
 # A job's tasks by number.  Parameters: job id, state and number of the last one seen (each may be
@@ -117,6 +120,9 @@ ALL_OVER = f"""SELECT id FROM jobs AS job
 EXPECT = """UPDATE jobs SET tolerates_dead_letters = coalesce($2::boolean, tolerates_dead_letters),
        expected_rows = coalesce($3::int8, expected_rows),
        expected_bytes = coalesce($4::int8, expected_bytes) WHERE id = $1"""
+
+FORGET = """UPDATE jobs SET expires_at = now(), idempotency_key = NULL
+ WHERE id = $1 AND state IN ('done', 'failed', 'cancelled') RETURNING id"""
 
 # What has been kept for its time goes in small pieces: one statement over a million tasks would
 # hold its locks for long.

@@ -1,5 +1,6 @@
 """Jobs and tasks as the ledger keeps them.  Times are ISO 8601 in UTC."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ DEFAULT_PRIORITY = 5
 class NewJob:
     """A job to be accepted.  `parameters` are JSON; of two priorities the higher goes first.
 
-    `attempts` are those of its plan.
+    `attempts` are those of its plan.  `request` is what a request with the same key must be like,
+    where the parameters hold what differs each time; None: they, the kind and the priority.
     """
 
     kind: str
@@ -23,11 +25,19 @@ class NewJob:
     priority: int = DEFAULT_PRIORITY
     idempotency_key: str | None = None
     attempts: int = 5
+    request: str | None = None
 
     def text(self) -> str:
-        """Return the request as JSON, always the same for the same request."""
+        """Return the request, always the same for the same request."""
+        if self.request is not None:
+            return self.request
         request = [self.kind, self.parameters, self.priority]
         return json.dumps(request, sort_keys=True, separators=(",", ":"))
+
+
+def digest_of(request: str) -> str:
+    """Return the digest by which the ledger knows a request again."""
+    return hashlib.sha256(request.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The replica's side of the ledger: accepts jobs, shows them, and tells them what to do."""
 
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from jobs.errors import KeyReused, NotPossible, TooManyJobs
 from jobs.event import EventName, JobEvent, NewEvent, append, at_least, position
 from jobs.kind import PLAN
 from jobs.ledger import add_tasks
-from jobs.record import Job, NewJob, NewTask
+from jobs.record import Job, NewJob, NewTask, digest_of
 from jobs.settings import JobSettings
 from jobs.states import JobState, TaskState
 from jobs.task_record import TaskRecord
@@ -60,7 +59,7 @@ class Jobs:
         A worker finds it within a second or so, unless the caller calls `wake` after its commit.
         """
         job_id = self._new_id()
-        digest = hashlib.sha256(job.text().encode()).hexdigest()
+        digest = digest_of(job.text())
         inserted = connection.execute(
             job_sql.INSERT,
             [
@@ -85,6 +84,12 @@ class Jobs:
         """Call idle workers; does nothing while Redis is away."""
         self._bell.ring(tasks)
 
+    def of_key(self, key: str) -> tuple[str, str] | None:
+        """Return the id of the job that an idempotency key made, and the digest of its request."""
+        with self._database.connection() as connection:
+            row = connection.execute(job_sql.BY_KEY, [key]).fetchone()
+        return None if row is None else (row[0] or "", row[1] or "")
+
     def find(self, job_id: str) -> Job | None:
         """Return the job; None if there is none, or no more."""
         with self._database.connection() as connection:
@@ -95,15 +100,17 @@ class Jobs:
         self,
         *,
         limit: int,
-        after: str | None = None,
+        after: tuple[str, str] | None = None,
         state: JobState | None = None,
         kind: str | None = None,
     ) -> list[Job]:
-        """Return at most `limit` jobs, newest first, from behind the one with the id `after` on."""
+        """Return at most `limit` jobs, newest first.
+
+        `after`: `created_at` and id of the last one seen, which may be gone by now.
+        """
+        values = [state, kind, *(after or (None, None)), str(limit)]
         with self._database.connection() as connection:
-            rows = connection.execute(
-                job_sql.LIST.encode(), [state, kind, after, str(limit)]
-            ).fetchall()
+            rows = connection.execute(job_sql.LIST.encode(), values).fetchall()
         return [Job.read(row) for row in rows]
 
     def tasks(
@@ -152,6 +159,14 @@ class Jobs:
         return self._change(
             "cancelled", job_id, job_sql.CANCEL, [job_id, retention], job_sql.CANCEL_TASKS
         )
+
+    def forget(self, job_id: str) -> bool:
+        """Forget a finished job with all it left, and its key; False if it is none.
+
+        Nobody finds it any more; a worker deletes it by and by.
+        """
+        with self._database.connection() as connection:
+            return connection.execute(job_sql.FORGET.encode(), [job_id]).fetchone() is not None
 
     def pause(self, job_id: str) -> JobState | None:
         """Begin no further task of an unfinished job; return its state now, None if unknown."""
