@@ -84,8 +84,14 @@ PAUSE = f"""UPDATE jobs SET state = 'paused', {_STOPS}
  WHERE id = $1 AND state IN ({job_sources("paused")}) RETURNING id"""
 HOLD_TASKS = """UPDATE job_tasks SET state = 'held'
  WHERE job_id = $1 AND state = 'ready' RETURNING number"""
-RESUME = """UPDATE jobs SET state = CASE WHEN started_at IS NULL THEN 'queued' ELSE 'running' END,
-       running_since = CASE WHEN started_at IS NOT NULL THEN clock_timestamp() END
+# It has begun when its plan has been claimed: a job may be paused just before a worker notes that.
+_BEGUN = (
+    "EXISTS (SELECT FROM job_tasks WHERE job_id = $1 AND number = 0 AND started_at IS NOT NULL)"
+)
+RESUME = f"""UPDATE jobs
+   SET state = CASE WHEN {_BEGUN} THEN 'running' ELSE 'queued' END,
+       started_at = CASE WHEN {_BEGUN} THEN coalesce(started_at, clock_timestamp()) END,
+       running_since = CASE WHEN {_BEGUN} THEN clock_timestamp() END
  WHERE id = $1 AND state = 'paused' RETURNING id"""
 LET_TASKS_GO = """UPDATE job_tasks SET state = 'ready'
  WHERE job_id = $1 AND state = 'held' AND NOT is_last RETURNING number"""
@@ -127,9 +133,20 @@ FORGET = """UPDATE jobs SET expires_at = now(), idempotency_key = NULL
 # What has been kept for its time goes in small pieces: one statement over a million tasks would
 # hold its locks for long.
 EXPIRED = "SELECT id FROM jobs WHERE expires_at < now() LIMIT $1::int"
-DELETE_TASKS = """DELETE FROM job_tasks WHERE job_id = $1 AND number IN (
-    SELECT number FROM job_tasks JOIN jobs ON id = job_id
-     WHERE job_id = $1 AND expires_at < now() LIMIT 5000) RETURNING number"""
+
+
+def _delete(table: str) -> str:
+    return f"""DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+    SELECT given.ctid FROM {table} AS given JOIN jobs AS job ON job.id = job_id
+     WHERE job_id = $1 AND expires_at < now() LIMIT $2::int)) RETURNING job_id"""
+
+
+# Each with how many rows one statement may take: a piece of output may be a MiB.
+DELETE_OF_JOB = (
+    (_delete("job_output"), 64),
+    (_delete("job_events"), 5000),
+    (_delete("job_tasks"), 5000),
+)
 DELETE = "DELETE FROM jobs WHERE id = $1 AND expires_at < now() RETURNING id"
 FORGET_KEYS = """UPDATE jobs SET idempotency_key = NULL
  WHERE idempotency_key IS NOT NULL AND created_at < now() - make_interval(secs => $1::float8)"""

@@ -214,7 +214,8 @@ def add_tasks(connection: Connection, job_id: str, tasks: Sequence[NewTask], att
 
     Each is given up after so many `attempts`.
     """
-    given = json.dumps([[task.name, task.parameters, task.is_last] for task in tasks])
+    # parameters as text within: as a part of the JSON they could not hold U+0000
+    given = json.dumps([[task.name, json.dumps(task.parameters), task.is_last] for task in tasks])
     connection.execute(task_sql.ADD, [job_id, given, str(attempts)])
 
 

@@ -100,7 +100,7 @@ COUNT_DUE = """SELECT count(*) FROM (
 # Tasks for a job, in order.  A job's tasks take one turn each, from where the others of the same
 # priority are now: so a job of few tasks is not behind all of a job of many.  The row of `jobs` is
 # locked by the caller.
-# Parameters: job id, a JSON array of [name, parameters, whether it is the last], attempts.
+# Parameters: job id, a JSON array of [name, JSON of parameters, whether it is the last], attempts.
 ADD = """WITH job AS (
     SELECT id, kind, priority, state FROM jobs WHERE id = $1
 ), first AS (
@@ -112,7 +112,7 @@ ADD = """WITH job AS (
 INSERT INTO job_tasks (job_id, number, kind, priority, turn, name, parameters, is_last, state,
                        max_attempts)
 SELECT job.id, first.number + place - 1, job.kind, job.priority, first.turn + place, task ->> 0,
-       task -> 1, (task ->> 2)::boolean,
+       (task ->> 1)::json, (task ->> 2)::boolean,
        CASE WHEN (task ->> 2)::boolean OR job.state IN ('paused', 'failed')
             THEN 'held' ELSE 'ready' END,
        $3::int

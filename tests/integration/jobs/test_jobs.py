@@ -169,13 +169,29 @@ def test_the_higher_priority_goes_first(office: Office, crew: Crew) -> None:
     assert (first.finished_at or "") < (office.await_state(low, "done").finished_at or "")
 
 
-def test_expired_jobs_are_forgotten_with_all_their_tasks(
-    office: Office, crew: Crew, database: Database
-) -> None:
+def test_expired_jobs_are_forgotten_with_all_they_left(office: Office, crew: Crew) -> None:
     crew.start(settings=JobSettings(**SHORT, retention_s=0.0))
-    job_id = office.create(*[{} for _ in range(10)])
+    job_id = office.create(*[{"says": ["done"]} for _ in range(10)])
     eventually(lambda: office.jobs.find(job_id) is None)
-    assert office.query("SELECT count(*) FROM millrace.job_tasks") == [("0",)]
+    for table in ("jobs", "job_tasks", "job_events"):
+        eventually(lambda table=table: office.query(f"SELECT FROM millrace.{table}") == [])  # type: ignore[misc]
+
+
+def test_a_large_job_is_forgotten_step_by_step(office: Office, database: Database) -> None:
+    job_id = office.create()
+    office.jobs.cancel(job_id)
+    office.query(
+        "INSERT INTO millrace.job_output "
+        f"SELECT '{job_id}', 'result', n, 1, 0, 1, '' FROM generate_series(1, 1000) AS n "
+        "RETURNING 1"
+    )
+    office.jobs.forget(job_id)
+    clean_up = CleanUp(database, key_retention_s=3600.0)
+    left = []
+    while office.query("SELECT FROM millrace.jobs"):
+        clean_up.step()
+        left.append(len(office.query("SELECT FROM millrace.job_output")))
+    assert left == [488, 0]
 
 
 def test_a_claim_does_not_look_at_all_tasks_that_are_ready(
