@@ -2,6 +2,7 @@
 
 from jobs.event_sql import with_event
 from jobs.states import job_sources, task_sources
+from jobs.turn_sql import in_turn
 
 # What is shown of a task: while it runs, what this attempt has done so far.
 _ROWS = "CASE state WHEN 'done' THEN rows WHEN 'leased' THEN rows_so_far ELSE 0 END"
@@ -93,8 +94,9 @@ RESUME = f"""UPDATE jobs
        started_at = CASE WHEN {_BEGUN} THEN coalesce(started_at, clock_timestamp()) END,
        running_since = CASE WHEN {_BEGUN} THEN clock_timestamp() END
  WHERE id = $1 AND state = 'paused' RETURNING id"""
-LET_TASKS_GO = """UPDATE job_tasks SET state = 'ready'
- WHERE job_id = $1 AND state = 'held' AND NOT is_last RETURNING number"""
+LET_TASKS_GO = in_turn(
+    "task.job_id = $1 AND task.state = 'held' AND NOT task.is_last", "state = 'ready'"
+)
 
 # Parameters: id, error class, error, how long it is kept in s.
 FAIL = f"""UPDATE jobs
