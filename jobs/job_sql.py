@@ -2,7 +2,7 @@
 
 from jobs.event_sql import with_event
 from jobs.states import job_sources, task_sources
-from jobs.turn_sql import in_turn
+from jobs.turn_sql import in_turn, now_at
 
 # What is shown of a task: while it runs, what this attempt has done so far.
 _ROWS = "CASE state WHEN 'done' THEN rows WHEN 'leased' THEN rows_so_far ELSE 0 END"
@@ -52,12 +52,31 @@ TASKS = f"""SELECT number, name, state, attempt, max_attempts, worker, to_json(d
  WHERE job_id = $1 AND ($2::text IS NULL OR state = $2) AND number > coalesce($3::int, -1)
  ORDER BY number LIMIT $4::int"""
 
-# Parameters: id, kind, parameters, priority, idempotency key, digest, most unfinished jobs.
-INSERT = """INSERT INTO jobs (id, kind, parameters, priority, idempotency_key, digest)
-SELECT $1, $2, $3::json, $4::smallint, $5, $6
- WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE state IN ('queued', 'running', 'paused')
-                               LIMIT $7::int) AS unfinished) < $7::int
-ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"""
+# A job with its plan and its first event, in one round trip; nobody else knows it yet, so its
+# events need no lock.  The lock of its key is held until the commit, and whoever comes meanwhile is
+# not kept waiting: true is returned first if it was free, then the job's id if it was made.
+# Parameters: id, kind, parameters, priority, idempotency key, digest, most unfinished jobs, the
+# plan's name, its attempts.
+INSERT = f"""WITH key AS MATERIALIZED (
+    SELECT $5::text IS NULL
+           OR pg_try_advisory_xact_lock(hashtext('millrace.job_keys'), hashtext($5)) AS is_free
+), made AS (
+    INSERT INTO jobs (id, kind, parameters, priority, idempotency_key, digest)
+    SELECT $1, $2, $3::json, $4::smallint, $5, $6 FROM key
+     WHERE is_free
+       AND (SELECT count(*) FROM (SELECT FROM jobs WHERE state IN ('queued', 'running', 'paused')
+                                   LIMIT $7::int) AS unfinished) < $7::int
+    ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
+), planned AS (
+    INSERT INTO job_tasks (job_id, number, kind, priority, turn, name, parameters, state,
+                           max_attempts)
+    SELECT id, 0, $2, $4::smallint, {now_at("$4::smallint")} + 1, $8, '{{}}', 'ready', $9::int
+      FROM made
+), told AS (
+    INSERT INTO job_events (job_id, at, level, event, message)
+    SELECT id, clock_timestamp(), 'info', 'queued', '' FROM made
+)
+SELECT is_free, id FROM key LEFT JOIN made ON true"""
 BY_KEY = "SELECT id, digest FROM jobs WHERE idempotency_key = $1"
 
 # Who changes a job's state, or decides by it, locks the job first and its tasks afterwards: always

@@ -9,7 +9,7 @@ import redis
 from db.database import Database
 from jobs import job_sql, task_sql
 from jobs.clean_up import CleanUp
-from jobs.errors import KeyReused, NotPossible, TooManyJobs
+from jobs.errors import KeyInUse, KeyReused, NotPossible, TooManyJobs
 from jobs.kind import Done
 from jobs.ledger import Ledger
 from jobs.record import NewJob, NewTask
@@ -51,19 +51,42 @@ def test_a_job_without_tasks_is_done(office: Office, crew: Crew) -> None:
     office.await_state(office.create(), "done")
 
 
-def test_fifty_creations_with_one_key_are_one_job(office: Office, database: Database) -> None:
+def test_fifty_creations_with_one_key_are_one_job(office: Office) -> None:
+    """Those that come while the first is being written are told so, and later get its job."""
     job = NewJob("programmed", {"tasks": []}, idempotency_key="k")
     gate = threading.Barrier(50)
 
-    def create(_: int) -> tuple[str, bool]:
+    def create(_: int) -> tuple[str, bool] | None:
         gate.wait()
-        return office.jobs.create(job)
+        try:
+            return office.jobs.create(job)
+        except KeyInUse:
+            return None
 
     with ThreadPoolExecutor(50) as pool:
-        created = list(pool.map(create, range(50)))
+        created = [found for found in pool.map(create, range(50)) if found is not None]
     assert len({job_id for job_id, _ in created}) == 1
     assert sum(is_new for _, is_new in created) == 1
+    assert office.jobs.create(job) == (created[0][0], False)
     assert office.query("SELECT count(*) FROM millrace.job_tasks") == [("1",)]
+
+
+def test_a_key_is_in_use_until_the_job_is_committed_or_given_up(
+    office: Office, database: Database
+) -> None:
+    job = NewJob("programmed", {"tasks": []}, idempotency_key="k")
+    other_job = NewJob("programmed", {"tasks": [{}]}, idempotency_key="k")
+    with database.connection() as connection, connection.transaction(force_rollback=True):
+        office.jobs.create_in(connection, job)
+        for second in (job, other_job):
+            with pytest.raises(KeyInUse):
+                office.jobs.create(second)
+        office.jobs.create(NewJob("programmed", {"tasks": []}, idempotency_key="another"))
+    job_id, is_new = office.jobs.create(other_job)
+    assert is_new
+    assert office.jobs.create(other_job) == (job_id, False)
+    with pytest.raises(KeyReused):
+        office.jobs.create(job)
 
 
 def test_a_key_is_for_one_request_until_it_is_forgotten(office: Office, database: Database) -> None:
