@@ -51,5 +51,6 @@ HOLD_LAST = f"""UPDATE job_tasks
    SET state = 'held', attempt = 0, token = token + 1, worker = NULL, lease_until = NULL
  WHERE is_last AND state IN ({task_sources("held")}) AND {_THESE}"""
 BRING_BACK = """UPDATE jobs
-   SET state = 'running', error_class = NULL, error = NULL, finished_at = NULL, expires_at = NULL
+   SET state = 'running', error_class = NULL, error = NULL, finished_at = NULL, expires_at = NULL,
+       running_since = clock_timestamp()
  WHERE state IN ('done', 'failed') AND id IN (SELECT json_array_elements_text($1::json))"""

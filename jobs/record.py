@@ -56,12 +56,16 @@ class NewTask:
 class Progress:
     """What has been done of a job; `expected_…` is None where nobody knows.
 
-    `tasks` counts by state; `rows` and `bytes` are those of the tasks that are done.
+    `tasks` counts by state; `rows` and `bytes` are those of tasks that are done, and of running
+    ones so far; `attempts` are all at its tasks, those not counted that came before a replay.
+    `ran_s`: seconds it has been running, not paused and not over.
     """
 
     tasks: Mapping[TaskState, int]
     rows: int
     bytes: int
+    attempts: int
+    ran_s: float
     expected_rows: int | None
     expected_bytes: int | None
 
@@ -70,10 +74,42 @@ class Progress:
         """Return the number of tasks known so far."""
         return sum(self.tasks.values())
 
+    @property
+    def rows_per_s(self) -> float | None:
+        """Return the rows a second over the time it ran; None before it has run."""
+        return self.rows / self.ran_s if self.ran_s > 0 else None
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """Return the bytes a second over the time it ran; None before it has run."""
+        return self.bytes / self.ran_s if self.ran_s > 0 else None
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Return how long the rest takes at the pace so far; None where nothing tells.
+
+        By rows where it is known how many will come, else by bytes, else by tasks, of which more
+        may come.
+        """
+        ended = sum(self.tasks.get(state, 0) for state in ("done", "dead", "cancelled"))
+        for done, expected in (
+            (self.rows, self.expected_rows),
+            (self.bytes, self.expected_bytes),
+            (ended, self.total),
+        ):
+            if expected is not None:
+                left = max(0, expected - done)
+                return self.ran_s * left / done if done > 0 else None
+        return None
+
 
 @dataclass(frozen=True)
 class Job:
-    """One job; `error_class` and `error` say why it failed."""
+    """One job; `error_class` and `error` say why it failed.
+
+    `summary` is the JSON text that its last task left as result; of a job without a last task, its
+    plan's.
+    """
 
     id: str
     kind: str
@@ -86,6 +122,7 @@ class Job:
     started_at: str | None
     finished_at: str | None
     expires_at: str | None
+    summary: str | None
     progress: Progress
 
     @property
@@ -97,7 +134,8 @@ class Job:
     def read(cls, row: Row) -> Self:
         """Return the job of a row of job_sql.COLUMNS."""
         job_id, kind, parameters, state, priority, error_class, error, *rest = row
-        created_at, started_at, finished_at, expires_at, tasks, rows, size, *expected = rest
+        created_at, started_at, finished_at, expires_at, summary, tasks, *counts = rest
+        rows, size, attempts, ran_s, expected_rows, expected_bytes = counts
         return cls(
             job_id or "",
             kind or "",
@@ -110,8 +148,15 @@ class Job:
             started_at,
             finished_at,
             expires_at,
+            summary,
             Progress(
-                json.loads(tasks or "{}"), int(rows or 0), int(size or 0), *map(_count, expected)
+                json.loads(tasks or "{}"),
+                int(rows or 0),
+                int(size or 0),
+                int(attempts or 0),
+                float(ran_s or 0),
+                _count(expected_rows),
+                _count(expected_bytes),
             ),
         )
 

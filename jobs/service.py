@@ -7,14 +7,17 @@ from contextlib import contextmanager
 
 from db.database import Database
 from db.pool import Connection
-from jobs import job_sql
+from jobs import event_sql, job_sql
+from jobs.context import LogLevel
 from jobs.dead_letters import DeadLetterFilter, DeadLetters
 from jobs.errors import KeyReused, NotPossible, TooManyJobs
+from jobs.event import EventName, JobEvent, NewEvent, append, at_least, position
 from jobs.kind import PLAN
 from jobs.ledger import add_tasks
 from jobs.record import Job, NewJob, NewTask, digest_of
 from jobs.settings import JobSettings
-from jobs.states import JobState
+from jobs.states import JobState, TaskState
+from jobs.task_record import TaskRecord
 from tasks.bell import Bell
 
 
@@ -66,6 +69,7 @@ class Jobs:
         ).fetchone()  # fmt: skip
         if inserted is not None:
             add_tasks(connection, job_id, [NewTask(PLAN)], job.attempts)
+            append(connection, [NewEvent(job_id, "queued")])
             return job_id, True
         # the same key came before, by whatever way, or there is no room
         known = connection.execute(job_sql.BY_KEY, [job.idempotency_key]).fetchone()
@@ -109,6 +113,42 @@ class Jobs:
             rows = connection.execute(job_sql.LIST.encode(), values).fetchall()
         return [Job.read(row) for row in rows]
 
+    def tasks(
+        self,
+        job_id: str,
+        *,
+        limit: int,
+        after: int | None = None,
+        state: TaskState | None = None,
+    ) -> Sequence[TaskRecord]:
+        """Return at most `limit` of its tasks by number, from behind the number `after` on."""
+        last = None if after is None else str(after)
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                job_sql.TASKS.encode(), [job_id, state, last, str(limit)]
+            ).fetchall()
+        return [TaskRecord.read(row) for row in rows]
+
+    def events(
+        self,
+        job_id: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        task: int | None = None,
+        level: LogLevel | None = None,
+    ) -> Sequence[JobEvent]:
+        """Return at most `limit` of its events in their order, from behind the id `after` on.
+
+        Who asks again with the id of the last one misses none and sees none twice.  `task`: of
+        that task alone; `level`: of that level and those above.  Raises CursorMalformed.
+        """
+        number = None if task is None else str(task)
+        values = [job_id, position(after), number, at_least(level), str(limit)]
+        with self._database.connection() as connection:
+            rows = connection.execute(event_sql.READ, values).fetchall()
+        return [JobEvent.read(row) for row in rows]
+
     def cancel(self, job_id: str) -> JobState | None:
         """End a job that is not finished; return its state now, None if there is no such job.
 
@@ -116,7 +156,9 @@ class Jobs:
         happen.  What is done stays done.
         """
         retention = str(self._settings.retention_s)
-        return self._change(job_id, job_sql.CANCEL, [job_id, retention], job_sql.CANCEL_TASKS)
+        return self._change(
+            "cancelled", job_id, job_sql.CANCEL, [job_id, retention], job_sql.CANCEL_TASKS
+        )
 
     def forget(self, job_id: str) -> bool:
         """Forget a finished job with all it left, and its key; False if it is none.
@@ -128,11 +170,11 @@ class Jobs:
 
     def pause(self, job_id: str) -> JobState | None:
         """Begin no further task of an unfinished job; return its state now, None if unknown."""
-        return self._change(job_id, job_sql.PAUSE, [job_id], job_sql.HOLD_TASKS)
+        return self._change("paused", job_id, job_sql.PAUSE, [job_id], job_sql.HOLD_TASKS)
 
     def resume(self, job_id: str) -> JobState | None:
         """Go on with a paused job; return its state now, None if unknown."""
-        state = self._change(job_id, job_sql.RESUME, [job_id], job_sql.LET_TASKS_GO)
+        state = self._change("resumed", job_id, job_sql.RESUME, [job_id], job_sql.LET_TASKS_GO)
         self._bell.ring(1)
         return state
 
@@ -154,13 +196,19 @@ class Jobs:
         return replayed
 
     def _change(
-        self, job_id: str, change: str, values: Sequence[str], change_tasks: str
+        self,
+        event: EventName,
+        job_id: str,
+        change: str,
+        values: Sequence[str],
+        change_tasks: str,
     ) -> JobState | None:
         with self._transaction() as connection:
             if connection.execute(job_sql.LOCK, [job_id]).fetchone() is None:
                 return None
             if connection.execute(change.encode(), values).fetchone() is not None:
                 connection.execute(change_tasks.encode(), [job_id])
+                append(connection, [NewEvent(job_id, event)])
         job = self.find(job_id)
         return None if job is None else job.state
 

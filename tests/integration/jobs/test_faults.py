@@ -70,7 +70,7 @@ def test_a_worker_that_stopped_for_longer_than_its_lease_commits_nothing(
         ledger.done(stale, Done(effects), kind, 3)
     assert ledger.failed(stale, Failure("E", "late", None)) is None
     ledger.release(stale)
-    assert ledger.renew([stale]) == set()
+    assert ledger.renew([(stale, 0, 0)]).held == set()
     assert office.job(job_id).state == "done"
     assert office.effects(job_id) == [1]
 
@@ -90,7 +90,7 @@ def test_effects_and_added_tasks_are_undone_when_a_task_fails_while_committing(
         ledger.done(plan, Done(effects, added), kind, 3)
     assert office.effects("x") == []
     assert office.job(job_id).progress.tasks == {"leased": 1}
-    assert ledger.renew([plan]) == {plan.key}
+    assert ledger.renew([(plan, 0, 0)]).held == {plan.key}
 
 
 def test_a_task_that_kills_its_workers_is_a_dead_letter_in_the_end(
