@@ -13,6 +13,7 @@ from db.database import Database
 from db.pool import Connection
 from jobs.record import Job
 from jobs.service import Jobs
+from jobs.uploads import Uploads
 from query.statement import Parser
 
 ParametersT = TypeVar("ParametersT", bound=BaseModel)
@@ -28,6 +29,7 @@ class JobTools:
 
     own: Database
     reader: Database
+    uploads: Uploads
     parser: Parser
     databases: frozenset[str]
 
