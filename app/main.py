@@ -37,17 +37,19 @@ from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import cache, explain, hash_bulk, health, queries, query, status
+from app.routes import cache, explain, hash_bulk, health, queries, query, status, uploads
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
+from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
 from db.database import Database
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from jobs.settings import UploadSettings
 from query.statement import Parser
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
@@ -57,7 +59,8 @@ from tasks.settings import QueueSettings
 
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
-    *hash_bulk.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
+    *hash_bulk.endpoints, *uploads.endpoints, *cache.endpoints, *status.endpoints,
+    *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -70,7 +73,7 @@ def create_app() -> Flask:
     configure_structlog()
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings),
+        read(CacheSettings), read(HashSettings), read(UploadSettings),
     )  # fmt: skip
     services.database.open()
     services.own_database.open()
@@ -90,6 +93,7 @@ def build_services(
     query_settings: QuerySettings,
     cache_settings: CacheSettings,
     hash_settings: HashSettings,
+    upload_settings: UploadSettings,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -160,6 +164,7 @@ def build_services(
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
     asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, query_settings)
+    hashing = build_hashing(hash_settings)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -178,7 +183,8 @@ def build_services(
         ),
         self_check=self_check,
         query_settings=query_settings,
-        hashing=build_hashing(hash_settings),
+        hashing=hashing,
+        uploads=build_uploads(own, hashing.digester, upload_settings),
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],

@@ -18,6 +18,7 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
+from app.uploads.wiring import UploadServices
 from db.database import Database
 from db.notices import Notices
 from tasks.dispatcher import Dispatcher
@@ -53,6 +54,7 @@ class Services:
     self_check: SelfCheck
     query_settings: QuerySettings
     hashing: Hashing
+    uploads: UploadServices
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 
