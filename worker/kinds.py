@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db.database import Database
+from hashing.digester import Digester
 from jobs.kind import Kind
+from jobs.settings import JobSettings
+from jobs.uploads import Uploads
+from worker.rows.hash_rows import HashRows
 
 
 @dataclass(frozen=True)
@@ -13,13 +17,18 @@ class Tools:
 
     `own` reaches our own tables, `reader` the users' ones as the role that users' SQL runs as,
     without a statement timeout; `others` are further databases by their names in the settings.
+    `hash_keys` are secret keys by theirs.
     """
 
     own: Database
     reader: Database
     others: Mapping[str, Database]
+    settings: JobSettings
+    hash_keys: Mapping[str, bytes]
+    digester: Digester
+    uploads: Uploads
 
 
-def job_kinds(tools: Tools) -> tuple[Kind, ...]:  # noqa: ARG001 - none yet
+def job_kinds(tools: Tools) -> tuple[Kind, ...]:
     """Return one instance of each."""
-    return ()
+    return (HashRows(tools.own, tools.settings, tools.hash_keys, tools.digester, tools.uploads),)

@@ -137,11 +137,11 @@ class QuotedRecords:
         seen = min(len(data), start + self.limit + 2)
         match = self._record.match(data, start, seen)
         if match is not None:
-            end = next_ = match.end()
+            end = behind = match.end()
             if data[end - 1 : end] == b"\n" and end > start:
                 end -= 2 if data[max(start, end - 2) : end - 1] == b"\r" else 1
             if end - start <= self.limit:
-                return Cut(end, next_, None)
+                return Cut(end, behind, None)
             return self._first_line(data, start, too_long(self.limit), is_end=is_end)
         cells = self._cells.match(data, start, seen)
         at = start if cells is None else cells.end()

@@ -47,7 +47,7 @@ class Window:
 def windows(
     source: Iterable[bytes],
     form: RecordFormat,
-    at: Place = Place(),  # noqa: B008 - frozen
+    at: Place = Place(),
     window_bytes: int = WINDOW_BYTES,
 ) -> Iterator[Window]:
     """Yield the records of `source`, which begins `at` a place where a record does.
@@ -64,9 +64,7 @@ def windows(
             yield Window(at, after, b"", records)
         else:
             kept = window[: prefix.size]
-            after = Place(
-                at.offset + prefix.size, at.row + prefix.rows, at.line + prefix.lines
-            )
+            after = Place(at.offset + prefix.size, at.row + prefix.rows, at.line + prefix.lines)
             buffer.start += prefix.size
             yield Window(at, after, kept)
         at = after
