@@ -59,8 +59,12 @@ class Output:
 
     def stage(self, claim: TaskClaim, stream: str, number: int, rows: Sequence[OutputRow]) -> None:
         """Write a piece now; nobody sees it before the task is done, or at all if it fails."""
+        self.stage_packed(claim, stream, number, PackedRows.of(rows))
+
+    def stage_packed(self, claim: TaskClaim, stream: str, number: int, rows: "PackedRows") -> None:
+        """Write a piece now, as `stage` does, of rows that are packed already."""
         with self._database.connection() as connection:
-            write(connection, claim, stream, number, rows)
+            write_packed(connection, claim, stream, number, rows)
 
     def pieces(
         self, job_id: str, stream: str, after: tuple[int, int] = (-1, -1)

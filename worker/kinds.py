@@ -8,6 +8,7 @@ from hashing.digester import Digester
 from jobs.kind import Kind
 from jobs.settings import JobSettings
 from jobs.uploads import Uploads
+from worker.rows.hash_query import HashQuery
 from worker.rows.hash_rows import HashRows
 
 
@@ -31,4 +32,8 @@ class Tools:
 
 def job_kinds(tools: Tools) -> tuple[Kind, ...]:
     """Return one instance of each."""
-    return (HashRows(tools.own, tools.settings, tools.hash_keys, tools.digester, tools.uploads),)
+    own, settings, keys, digester = tools.own, tools.settings, tools.hash_keys, tools.digester
+    return (
+        HashRows(own, settings, keys, digester, tools.uploads),
+        HashQuery(own, tools.reader, settings, keys, digester),
+    )

@@ -28,6 +28,9 @@ class Batch:
     failed: Sequence[FailedRow] = ()
 
 
+NULL_REFUSED = "NULL has no bytes of its own; the canonical encoding knows it"
+
+
 class RowReader(Protocol):
     """Turns the records of a text file into what is hashed of each."""
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from hashing.rows import VERSION, encode_row
-from worker.rows.batch import Batch, RowBroken
+from worker.rows.batch import NULL_REFUSED, Batch, RowBroken
 from worker.rows.one_by_one import read_one_by_one
 from worker.rows.records import Lines, QuotedRecords, RecordFormat
 from worker.rows.scanner import Window
@@ -125,7 +125,7 @@ class CsvRows:
             return encode_row(chosen)
         (cell,) = chosen
         if cell is None:
-            raise RowBroken("NULL has no bytes of its own; the canonical encoding knows it")
+            raise RowBroken(NULL_REFUSED)
         return cell.encode()
 
     def _all(self, window: Window) -> list[bytes] | None:

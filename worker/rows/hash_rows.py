@@ -261,7 +261,8 @@ class HashRows(Kind):
 
     def _results(self, task: TaskClaim, spec: FileSpec) -> Results:
         digester = RowDigester(task.job_parameters, self._keys, self._digester)
-        return Results(digester.texts, spec.encoding)
+        keeps_records = spec.format != "parquet"
+        return Results(digester.texts, spec.encoding, keeps_records=keeps_records)
 
     @staticmethod
     def _done(task: TaskClaim, context: TaskContext, results: Results, size: int) -> Done:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from hashing.errors import RowRefused
 from hashing.rows import encode_row
 from jobs.errors import PermanentFailure
-from worker.rows.batch import Batch, FailedRow
+from worker.rows.batch import NULL_REFUSED, Batch, FailedRow
 from worker.rows.spec import RowEncoding, checked_names
 
 BATCH_ROWS = 8192
@@ -81,8 +81,7 @@ class ParquetRows:
             else:
                 cell = cells[0]
                 if cell is None:
-                    reason = "NULL has no bytes of its own; the canonical encoding knows it"
-                    failed.append(FailedRow(row, 0, reason, b""))
+                    failed.append(FailedRow(row, 0, NULL_REFUSED, b""))
                     continue
                 values.append(cell.encode() if isinstance(cell, str) else cell)
             numbers.append(row)

@@ -18,7 +18,8 @@ Write = Callable[[str, int, PackedRows], None]
 class Results:
     """Gathers the rows of one attempt and packs them, a piece whenever one is full.
 
-    Pieces go to `write` at once; without it they wait for `effects`.
+    Pieces go to `write` at once; without it they wait for `effects`.  `keeps_records`: failed rows
+    have records that can be sent again.
     """
 
     def __init__(
@@ -26,7 +27,10 @@ class Results:
         digests: Callable[[Sequence[bytes]], list[str]],
         encoding: str,
         write: Write | None = None,
+        *,
+        keeps_records: bool = False,
     ) -> None:
+        self._keeps_records = keeps_records
         self._digests = digests
         self._encoding = encoding
         self._waiting: list[tuple[str, int, PackedRows]] = []
@@ -80,7 +84,8 @@ class Results:
 
     def _flush_failed(self) -> None:
         self._put(ERRORS, PackedRows.of([error_row(one, self._encoding) for one in self._failed]))
-        self._put(RECORDS, PackedRows.of([record_row(one) for one in self._failed]))
+        if self._keeps_records:
+            self._put(RECORDS, PackedRows.of([record_row(one) for one in self._failed]))
         self._failed = []
 
 
