@@ -2,6 +2,7 @@
 
 from jobs.event_sql import with_event
 from jobs.states import job_sources, task_sources
+from jobs.turn_sql import in_turn, now_at
 
 # What is shown of a task: while it runs, what this attempt has done so far.
 _ROWS = "CASE state WHEN 'done' THEN rows WHEN 'leased' THEN rows_so_far ELSE 0 END"
@@ -51,12 +52,31 @@ TASKS = f"""SELECT number, name, state, attempt, max_attempts, worker, to_json(d
  WHERE job_id = $1 AND ($2::text IS NULL OR state = $2) AND number > coalesce($3::int, -1)
  ORDER BY number LIMIT $4::int"""
 
-# Parameters: id, kind, parameters, priority, idempotency key, digest, most unfinished jobs.
-INSERT = """INSERT INTO jobs (id, kind, parameters, priority, idempotency_key, digest)
-SELECT $1, $2, $3::json, $4::smallint, $5, $6
- WHERE (SELECT count(*) FROM (SELECT FROM jobs WHERE state IN ('queued', 'running', 'paused')
-                               LIMIT $7::int) AS unfinished) < $7::int
-ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"""
+# A job with its plan and its first event, in one round trip; nobody else knows it yet, so its
+# events need no lock.  The lock of its key is held until the commit, and whoever comes meanwhile is
+# not kept waiting: true is returned first if it was free, then the job's id if it was made.
+# Parameters: id, kind, parameters, priority, idempotency key, digest, most unfinished jobs, the
+# plan's name, its attempts.
+INSERT = f"""WITH key AS MATERIALIZED (
+    SELECT $5::text IS NULL
+           OR pg_try_advisory_xact_lock(hashtext('millrace.job_keys'), hashtext($5)) AS is_free
+), made AS (
+    INSERT INTO jobs (id, kind, parameters, priority, idempotency_key, digest)
+    SELECT $1, $2, $3::json, $4::smallint, $5, $6 FROM key
+     WHERE is_free
+       AND (SELECT count(*) FROM (SELECT FROM jobs WHERE state IN ('queued', 'running', 'paused')
+                                   LIMIT $7::int) AS unfinished) < $7::int
+    ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
+), planned AS (
+    INSERT INTO job_tasks (job_id, number, kind, priority, turn, name, parameters, state,
+                           max_attempts)
+    SELECT id, 0, $2, $4::smallint, {now_at("$4::smallint")} + 1, $8, '{{}}', 'ready', $9::int
+      FROM made
+), told AS (
+    INSERT INTO job_events (job_id, at, level, event, message)
+    SELECT id, clock_timestamp(), 'info', 'queued', '' FROM made
+)
+SELECT is_free, id FROM key LEFT JOIN made ON true"""
 BY_KEY = "SELECT id, digest FROM jobs WHERE idempotency_key = $1"
 
 # Who changes a job's state, or decides by it, locks the job first and its tasks afterwards: always
@@ -84,11 +104,18 @@ PAUSE = f"""UPDATE jobs SET state = 'paused', {_STOPS}
  WHERE id = $1 AND state IN ({job_sources("paused")}) RETURNING id"""
 HOLD_TASKS = """UPDATE job_tasks SET state = 'held'
  WHERE job_id = $1 AND state = 'ready' RETURNING number"""
-RESUME = """UPDATE jobs SET state = CASE WHEN started_at IS NULL THEN 'queued' ELSE 'running' END,
-       running_since = CASE WHEN started_at IS NOT NULL THEN clock_timestamp() END
+# It has begun when its plan has been claimed: a job may be paused just before a worker notes that.
+_BEGUN = (
+    "EXISTS (SELECT FROM job_tasks WHERE job_id = $1 AND number = 0 AND started_at IS NOT NULL)"
+)
+RESUME = f"""UPDATE jobs
+   SET state = CASE WHEN {_BEGUN} THEN 'running' ELSE 'queued' END,
+       started_at = CASE WHEN {_BEGUN} THEN coalesce(started_at, clock_timestamp()) END,
+       running_since = CASE WHEN {_BEGUN} THEN clock_timestamp() END
  WHERE id = $1 AND state = 'paused' RETURNING id"""
-LET_TASKS_GO = """UPDATE job_tasks SET state = 'ready'
- WHERE job_id = $1 AND state = 'held' AND NOT is_last RETURNING number"""
+LET_TASKS_GO = in_turn(
+    "task.job_id = $1 AND task.state = 'held' AND NOT task.is_last", "state = 'ready'"
+)
 
 # Parameters: id, error class, error, how long it is kept in s.
 FAIL = f"""UPDATE jobs
@@ -127,9 +154,20 @@ FORGET = """UPDATE jobs SET expires_at = now(), idempotency_key = NULL
 # What has been kept for its time goes in small pieces: one statement over a million tasks would
 # hold its locks for long.
 EXPIRED = "SELECT id FROM jobs WHERE expires_at < now() LIMIT $1::int"
-DELETE_TASKS = """DELETE FROM job_tasks WHERE job_id = $1 AND number IN (
-    SELECT number FROM job_tasks JOIN jobs ON id = job_id
-     WHERE job_id = $1 AND expires_at < now() LIMIT 5000) RETURNING number"""
+
+
+def _delete(table: str) -> str:
+    return f"""DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+    SELECT given.ctid FROM {table} AS given JOIN jobs AS job ON job.id = job_id
+     WHERE job_id = $1 AND expires_at < now() LIMIT $2::int)) RETURNING job_id"""
+
+
+# Each with how many rows one statement may take: a piece of output may be a MiB.
+DELETE_OF_JOB = (
+    (_delete("job_output"), 64),
+    (_delete("job_events"), 5000),
+    (_delete("job_tasks"), 5000),
+)
 DELETE = "DELETE FROM jobs WHERE id = $1 AND expires_at < now() RETURNING id"
 FORGET_KEYS = """UPDATE jobs SET idempotency_key = NULL
  WHERE idempotency_key IS NOT NULL AND created_at < now() - make_interval(secs => $1::float8)"""

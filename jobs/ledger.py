@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -57,12 +57,14 @@ class Ledger:
 
     def claim(self, kinds: Iterable[str], worker: str) -> TaskClaim | None:
         """Take the task of these kinds whose turn it is, for as long as a lease lasts."""
-        rows = self._run(task_sql.CLAIM, [",".join(kinds), worker, str(self._lease_s)])
-        if not rows:
-            return None
-        claim = TaskClaim.read(rows[0])
-        if claim.job_state == "queued":
-            self._run(job_sql.STARTED, [claim.job_id])
+        values = [",".join(kinds), worker, str(self._lease_s)]
+        with self._database.connection() as connection:
+            row = connection.execute(task_sql.CLAIM.encode(), values).fetchone()
+            if row is None:
+                return None
+            claim = TaskClaim.read(row)
+            if claim.job_state == "queued":
+                connection.execute(job_sql.STARTED.encode(), [claim.job_id])
         return claim
 
     def renew(
@@ -100,7 +102,11 @@ class Ledger:
         """
         expects = done.expected_rows is not None or done.expected_bytes is not None
         changes_job = bool(done.adds) or expects or claim.name == PLAN
-        with self._transaction() as connection:
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._database.connection())
+            if changes_job or events or done.effects is not None:
+                stack.enter_context(connection.transaction())
+            # else its mark is all: a transaction by itself, in one round trip
             if changes_job:
                 connection.execute(job_sql.LOCK, [claim.job_id])
             mark = connection.execute(
@@ -174,16 +180,17 @@ class Ledger:
 
         To be called after the end of each task, by whoever ended it.
         """
-        if self._run(job_sql.IS_OVER, [job_id]) != [("t",)]:
-            return False
-        with self._transaction() as connection:
-            # asked again behind the lock: a dead letter may have been replayed in between
-            connection.execute(job_sql.LOCK, [job_id])
+        with self._database.connection() as connection:
             if connection.execute(job_sql.IS_OVER.encode(), [job_id]).fetchone() != ("t",):
                 return False
-            if connection.execute(job_sql.LET_LAST_GO, [job_id]).fetchone() is not None:
-                return True
-            connection.execute(job_sql.FINISH.encode(), [job_id, str(self._retention_s)])
+            with connection.transaction():
+                # asked again behind the lock: a dead letter may have been replayed in between
+                connection.execute(job_sql.LOCK, [job_id])
+                if connection.execute(job_sql.IS_OVER.encode(), [job_id]).fetchone() != ("t",):
+                    return False
+                if connection.execute(job_sql.LET_LAST_GO, [job_id]).fetchone() is not None:
+                    return True
+                connection.execute(job_sql.FINISH.encode(), [job_id, str(self._retention_s)])
         return False
 
     def over(self) -> list[str]:
@@ -214,7 +221,8 @@ def add_tasks(connection: Connection, job_id: str, tasks: Sequence[NewTask], att
 
     Each is given up after so many `attempts`.
     """
-    given = json.dumps([[task.name, task.parameters, task.is_last] for task in tasks])
+    # parameters as text within: as a part of the JSON they could not hold U+0000
+    given = json.dumps([[task.name, json.dumps(task.parameters), task.is_last] for task in tasks])
     connection.execute(task_sql.ADD, [job_id, given, str(attempts)])
 
 

@@ -10,11 +10,10 @@ from db.pool import Connection
 from jobs import event_sql, job_sql
 from jobs.context import LogLevel
 from jobs.dead_letters import DeadLetterFilter, DeadLetters
-from jobs.errors import KeyReused, NotPossible, TooManyJobs
+from jobs.errors import KeyInUse, KeyReused, NotPossible, TooManyJobs
 from jobs.event import EventName, JobEvent, NewEvent, append, at_least, position
 from jobs.kind import PLAN
-from jobs.ledger import add_tasks
-from jobs.record import Job, NewJob, NewTask, digest_of
+from jobs.record import Job, NewJob, digest_of
 from jobs.settings import JobSettings
 from jobs.states import JobState, TaskState
 from jobs.task_record import TaskRecord
@@ -45,9 +44,9 @@ class Jobs:
     def create(self, job: NewJob) -> tuple[str, bool]:
         """Accept a job; return its id, and whether it is new: False if its key was used before.
 
-        Once this returns, the job is not lost.  Raises KeyReused, TooManyJobs.
+        Once this returns, the job is not lost.  Raises KeyInUse, KeyReused, TooManyJobs.
         """
-        with self._transaction() as connection:
+        with self._database.connection() as connection:
             job_id, is_new = self.create_in(connection, job)
         if is_new:
             self._bell.ring(1)
@@ -57,19 +56,21 @@ class Jobs:
         """Accept a job as part of the caller's transaction; as `create`, but no worker is called.
 
         A worker finds it within a second or so, unless the caller calls `wake` after its commit.
+        Until then another job with the same key raises KeyInUse.
         """
         job_id = self._new_id()
         digest = digest_of(job.text())
-        inserted = connection.execute(
-            job_sql.INSERT,
+        is_free, inserted = connection.execute(
+            job_sql.INSERT.encode(),
             [
                 job_id, job.kind, json.dumps(job.parameters), str(job.priority),
-                job.idempotency_key, digest, str(self._settings.max_unfinished),
+                job.idempotency_key, digest, str(self._settings.max_unfinished), PLAN,
+                str(job.attempts),
             ],
-        ).fetchone()  # fmt: skip
+        ).fetchone() or (None, None)  # fmt: skip
+        if is_free != "t":
+            raise KeyInUse("A request with this idempotency key is being worked on; try again.")
         if inserted is not None:
-            add_tasks(connection, job_id, [NewTask(PLAN)], job.attempts)
-            append(connection, [NewEvent(job_id, "queued")])
             return job_id, True
         # the same key came before, by whatever way, or there is no room
         known = connection.execute(job_sql.BY_KEY, [job.idempotency_key]).fetchone()

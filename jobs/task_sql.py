@@ -6,6 +6,7 @@ somebody else has claimed the task, the former holder's statement finds no row.
 
 from jobs.event_sql import TRY_APPEND
 from jobs.states import task_sources
+from jobs.turn_sql import now_at
 
 _HELD_BY_US = "job_id = $1 AND number = $2::int AND token = $3::int8 AND state = 'leased'"
 
@@ -97,22 +98,20 @@ LAPSED = f"""SELECT task.worker, {_CLAIM}
 COUNT_DUE = """SELECT count(*) FROM (
     SELECT FROM job_tasks WHERE state = 'ready' AND due_at <= now() LIMIT $1::int) AS due"""
 
-# Tasks for a job, in order.  A job's tasks take one turn each, from where the others of the same
-# priority are now: so a job of few tasks is not behind all of a job of many.  The row of `jobs` is
-# locked by the caller.
-# Parameters: job id, a JSON array of [name, parameters, whether it is the last], attempts.
-ADD = """WITH job AS (
+# Tasks for a job, in order, behind those that it has.  The row of `jobs` is locked by the caller.
+# Parameters: job id, a JSON array of [name, JSON of parameters, whether it is the last], attempts.
+ADD = f"""WITH job AS (
     SELECT id, kind, priority, state FROM jobs WHERE id = $1
+), latest AS (
+    SELECT number, turn FROM job_tasks WHERE job_id = $1 ORDER BY number DESC LIMIT 1
 ), first AS (
-    SELECT coalesce((SELECT max(number) + 1 FROM job_tasks WHERE job_id = $1), 0) AS number,
-           coalesce((SELECT turn FROM job_tasks
-                      WHERE state = 'ready' AND priority = (SELECT priority FROM job)
-                        AND due_at <= now() ORDER BY turn LIMIT 1), 0) AS turn
+    SELECT coalesce((SELECT number FROM latest), -1) + 1 AS number,
+           greatest({now_at("(SELECT priority FROM job)")}, (SELECT turn FROM latest)) AS turn
 )
 INSERT INTO job_tasks (job_id, number, kind, priority, turn, name, parameters, is_last, state,
                        max_attempts)
 SELECT job.id, first.number + place - 1, job.kind, job.priority, first.turn + place, task ->> 0,
-       task -> 1, (task ->> 2)::boolean,
+       (task ->> 1)::json, (task ->> 2)::boolean,
        CASE WHEN (task ->> 2)::boolean OR job.state IN ('paused', 'failed')
             THEN 'held' ELSE 'ready' END,
        $3::int
