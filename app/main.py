@@ -6,6 +6,8 @@ do not survive one.
 
 import time
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from flask import Flask
@@ -17,8 +19,11 @@ from app.cache.settings import CacheSettings
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
 from app.error_handling import register_error_handling
+from app.event_places import EventPlaces
 from app.hashes.settings import HashSettings
 from app.hashes.wiring import build_hashing
+from app.jobs.job_type import JobTools, JobType
+from app.jobs.wiring import JOB_TYPES, build_jobs
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
 from app.problem_table import problem_document, title_of
@@ -37,7 +42,19 @@ from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import cache, explain, hash_bulk, health, queries, query, status
+from app.routes import (
+    cache,
+    dead_letters,
+    explain,
+    hash_bulk,
+    health,
+    job_history,
+    job_rows,
+    jobs,
+    queries,
+    query,
+    status,
+)
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
@@ -48,7 +65,11 @@ from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from jobs.service import Jobs
+from jobs.settings import JobSettings
+from jobs.uploads import Uploads
 from query.statement import Parser
+from tasks.bell import Bell
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
@@ -57,7 +78,8 @@ from tasks.settings import QueueSettings
 
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
-    *hash_bulk.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
+    *hash_bulk.endpoints, *jobs.endpoints, *job_history.endpoints, *job_rows.endpoints,
+    *dead_letters.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -65,12 +87,12 @@ SPARE_THREADS = 2
 _log = structlog.stdlib.get_logger("app.main")
 
 
-def create_app() -> Flask:
+def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     """Build the replica's application from the environment, with everything running."""
     configure_structlog()
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings),
+        read(CacheSettings), read(HashSettings), read(JobSettings), job_types,
     )  # fmt: skip
     services.database.open()
     services.own_database.open()
@@ -90,6 +112,8 @@ def build_services(
     query_settings: QuerySettings,
     cache_settings: CacheSettings,
     hash_settings: HashSettings,
+    job_settings: JobSettings,
+    job_types: Sequence[type[JobType[Any]]] = JOB_TYPES,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -160,6 +184,7 @@ def build_services(
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
     asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, query_settings)
+    places = EventPlaces(query_settings.async_max_streams)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -173,12 +198,17 @@ def build_services(
         running=running,
         notices=Notices(database_settings, switchboard.heard),
         asynchronous=asynchronous,
-        event_streams=EventStreams(
-            asynchronous.find, switchboard, most=query_settings.async_max_streams
-        ),
+        event_streams=EventStreams(asynchronous.find, switchboard, places),
         self_check=self_check,
         query_settings=query_settings,
         hashing=build_hashing(hash_settings),
+        jobs=build_jobs(
+            Jobs(own, Bell(client), job_settings),
+            JobTools(own, database, Uploads(own), parser, frozenset(job_settings.databases)),
+            places,
+            settings.app_max_body_bytes,
+            job_types,
+        ),
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
@@ -228,14 +258,14 @@ def begin_drain(services: Services) -> None:
     Asynchronous queries run elsewhere, and who watches one connects again.  What clients wait for
     goes on.
     """
-    services.event_streams.stop()
+    services.event_streams.places.stop()
     services.asynchronous.executor.give_back()
 
 
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
-    services.event_streams.stop()
+    services.event_streams.places.stop()
     services.asynchronous.executor.stop()
     services.notices.stop()
     services.running.stop()

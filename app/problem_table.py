@@ -18,10 +18,12 @@ from app.problem_types import (
     ALGORITHM_OUT_OF_SERVICE,
     BAD_REQUEST,
     BODY_TOO_LARGE,
+    CURSOR_INVALID,
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
     GIVEN_UP,
     INTERNAL_ERROR,
+    JOB_STATE_UNFIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     QUEUE_UNAVAILABLE,
@@ -36,6 +38,7 @@ from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from db.errors import CheckoutTimeout, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
+from jobs.errors import CursorMalformed, NotPossible
 from query.errors import QueryError
 from tasks.errors import GatherTimeout, QueueError
 
@@ -100,6 +103,10 @@ def _out_of_service(error: OutOfService) -> Problem:
     return Problem(ALGORITHM_OUT_OF_SERVICE, str(error), retry_after_s=5.0)
 
 
+def _job_state_unfit(error: NotPossible) -> Problem:
+    return Problem(JOB_STATE_UNFIT, str(error), extra={"state": error.state})
+
+
 # A row is a problem type, with the exception's text as the detail, or a function that makes the
 # problem.  The nearest class in the exception's ancestry wins.
 TABLE: Mapping[type[Exception], Row] = {
@@ -112,6 +119,8 @@ TABLE: Mapping[type[Exception], Row] = {
     CheckoutTimeout: _database_busy,
     QueueError: _queue_unavailable,
     GatherTimeout: TIMED_OUT,
+    NotPossible: _job_state_unfit,
+    CursorMalformed: CURSOR_INVALID,
     OptionRefused: _option_refused,
     OutOfService: _out_of_service,
     GivenUp: GIVEN_UP,

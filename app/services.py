@@ -9,6 +9,7 @@ from flask import current_app
 
 from app.cache.wiring import Cache
 from app.hashes.wiring import Hashing
+from app.jobs.wiring import JobDesk
 from app.metrics import AppMetrics
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
@@ -53,6 +54,7 @@ class Services:
     self_check: SelfCheck
     query_settings: QuerySettings
     hashing: Hashing
+    jobs: JobDesk
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

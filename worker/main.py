@@ -200,7 +200,7 @@ def bulk_runner(
     reconciler = Reconciler(
         own,
         ledger,
-        CleanUp(own, key_retention_s=settings.key_retention_s),
+        [CleanUp(own, key_retention_s=settings.key_retention_s)],
         Bell(client),
         policies,
         random.random,
