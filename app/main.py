@@ -212,6 +212,7 @@ def build_services(
             Jobs(own, Bell(client), job_settings),
             JobTools(own, database, uploaded.uploads, parser, frozenset(job_settings.databases)),
             places,
+            settings.app_max_body_bytes,
             job_types,
         ),
         cache=answers_cache,

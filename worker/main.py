@@ -18,11 +18,14 @@ from db.errors import DatabaseError
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from hashing.digester import Digester
+from hashing.known_answers import self_test
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
 from jobs.ledger import POINT_QUERIES, Ledger
 from jobs.reconciler import Reconciler
-from jobs.settings import JobSettings
+from jobs.settings import HashKeySettings, JobSettings
+from jobs.uploads import Uploads
 from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import Consumer, worker_name
@@ -116,6 +119,7 @@ def main() -> int:
         settings = WorkerSettings()
         queue_settings = QueueSettings()
         job_settings = JobSettings()
+        hash_keys = HashKeySettings().decoded()
         database_settings = DatabaseSettings().model_copy(
             update={
                 "pool_size": settings.slots,
@@ -154,7 +158,11 @@ def main() -> int:
     bulk = bulk_runner(
         own,
         client,
-        job_kinds(Tools(own, bulk_reader, others)),
+        job_kinds(
+            Tools(
+                own, bulk_reader, others, job_settings, hash_keys, tested_digester(), Uploads(own)
+            )
+        ),
         job_settings,
         name=name,
         slots=settings.bulk_slots,
@@ -200,6 +208,14 @@ def bulk_runner(
     return BulkRunner(
         ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
     )
+
+
+def tested_digester() -> Digester:
+    """Test all algorithms, which takes some milliseconds; return those that passed."""
+    failures = self_test()
+    for name, reason in failures.items():
+        _log.error("algorithm out of service", algorithm=name, reason=reason)
+    return Digester(failures)
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from app.event_places import EventPlaces
 from app.jobs.acceptance import Acceptance
 from app.jobs.event_stream import JobEventStreams
+from app.jobs.form import JobForms
 from app.jobs.job_type import JobTools, JobType
 from jobs.output import Output
 from jobs.service import Jobs
@@ -22,6 +23,7 @@ class JobDesk:
     jobs: Jobs
     types: Mapping[str, JobType[Any]]
     acceptance: Acceptance
+    forms: JobForms
     events: JobEventStreams
     output: Output
 
@@ -30,14 +32,17 @@ def build_jobs(
     jobs: Jobs,
     tools: JobTools,
     places: EventPlaces,
+    most_json_bytes: int,
     kinds: Sequence[type[JobType[Any]]] = JOB_TYPES,
 ) -> JobDesk:
     """Build it; nothing is connected."""
     types = {kind.name: kind(tools) for kind in kinds}
+    acceptance = Acceptance(tools.own, jobs, types)
     return JobDesk(
         jobs=jobs,
         types=types,
-        acceptance=Acceptance(tools.own, jobs, types),
+        acceptance=acceptance,
+        forms=JobForms(acceptance, tools.uploads, most_json_bytes),
         events=JobEventStreams(jobs, places),
         output=Output(tools.own),
     )
