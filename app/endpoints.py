@@ -39,7 +39,10 @@ class PathParameter:
 
 @dataclass(frozen=True)
 class QueryParameter:
-    """A parameter in the URL after `?`; the view reads it.  `values` are those it may have."""
+    """A parameter in the URL after `?`; the view reads it.
+
+    `values` are those it may have; when there are none, it is free text.
+    """
 
     name: str
     description: str

@@ -16,6 +16,8 @@ from app.application import Application
 from app.cache.settings import CacheSettings
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
+from app.digests.settings import DigestSettings
+from app.digests.wiring import build_digests
 from app.error_handling import register_error_handling
 from app.hashes.settings import HashSettings
 from app.hashes.wiring import build_hashing
@@ -37,7 +39,7 @@ from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import cache, explain, hash_bulk, health, queries, query, status
+from app.routes import cache, digests, explain, hash_bulk, health, queries, query, status
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
@@ -57,7 +59,8 @@ from tasks.settings import QueueSettings
 
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
-    *hash_bulk.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
+    *hash_bulk.endpoints, *digests.endpoints, *cache.endpoints, *status.endpoints,
+    *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -71,6 +74,7 @@ def create_app() -> Flask:
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
         read(CacheSettings), read(HashSettings),
+        read(DigestSettings),
     )  # fmt: skip
     services.database.open()
     services.own_database.open()
@@ -80,6 +84,7 @@ def create_app() -> Flask:
     services.asynchronous.executor.start()
     services.self_check.start()
     services.cache.background.start()
+    services.digests.commit.start()
     return build_app(services)
 
 
@@ -90,6 +95,7 @@ def build_services(
     query_settings: QuerySettings,
     cache_settings: CacheSettings,
     hash_settings: HashSettings,
+    digest_settings: DigestSettings,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -179,6 +185,7 @@ def build_services(
         self_check=self_check,
         query_settings=query_settings,
         hashing=build_hashing(hash_settings),
+        digests=build_digests(own, digest_settings),
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
@@ -241,6 +248,7 @@ def close(services: Services) -> None:
     services.running.stop()
     services.self_check.stop()
     services.cache.close()
+    services.digests.commit.stop()
     services.database.close()
     services.own_database.close()
     services.redis.close()

@@ -14,12 +14,15 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
+from app.digests.errors import NotTaken, StoreUnsure
 from app.problem_types import (
     ALGORITHM_OUT_OF_SERVICE,
     BAD_REQUEST,
     BODY_TOO_LARGE,
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
+    DIGEST_STORE_BUSY,
+    DIGEST_STORE_UNSURE,
     GIVEN_UP,
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -100,6 +103,15 @@ def _out_of_service(error: OutOfService) -> Problem:
     return Problem(ALGORITHM_OUT_OF_SERVICE, str(error), retry_after_s=5.0)
 
 
+def _not_taken(error: NotTaken) -> Problem:
+    return Problem(DIGEST_STORE_BUSY, f"{error} Nothing was stored.", retry_after_s=1.0)
+
+
+def _store_unsure(error: StoreUnsure) -> Problem:
+    detail = f"{error} Send it again: at worst it is counted twice."
+    return Problem(DIGEST_STORE_UNSURE, detail, retry_after_s=1.0)
+
+
 # A row is a problem type, with the exception's text as the detail, or a function that makes the
 # problem.  The nearest class in the exception's ancestry wins.
 TABLE: Mapping[type[Exception], Row] = {
@@ -114,6 +126,8 @@ TABLE: Mapping[type[Exception], Row] = {
     GatherTimeout: TIMED_OUT,
     OptionRefused: _option_refused,
     OutOfService: _out_of_service,
+    NotTaken: _not_taken,
+    StoreUnsure: _store_unsure,
     GivenUp: GIVEN_UP,
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,

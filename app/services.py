@@ -8,6 +8,7 @@ import redis
 from flask import current_app
 
 from app.cache.wiring import Cache
+from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
 from app.metrics import AppMetrics
 from app.queries.asynchronous.events import EventStreams
@@ -53,6 +54,7 @@ class Services:
     self_check: SelfCheck
     query_settings: QuerySettings
     hashing: Hashing
+    digests: Digests
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

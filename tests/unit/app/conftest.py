@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.cache.settings import CacheSettings
+from app.digests.settings import DigestSettings
 from app.hashes.settings import HashSettings
 from app.main import build_app, build_services, close
 from app.queries.settings import QuerySettings
@@ -25,6 +26,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
         read(CacheSettings), read(HashSettings),
+        read(DigestSettings),
     )  # fmt: skip
     yield services
     close(services)
