@@ -191,9 +191,8 @@ def test_a_row_that_somebody_else_locks_is_not_known_to_be_stored(
     client: FlaskClient, services: Services, owner: psycopg.Connection, database_url: str
 ) -> None:
     client.post("/v1/hash", json={"data": "x", "store": True})
-    owner.execute(
-        f"ALTER ROLE CURRENT_USER IN DATABASE {owner.info.dbname} SET lock_timeout = '50ms'".encode()
-    )
+    database = owner.info.dbname
+    owner.execute(f"ALTER DATABASE {database} SET lock_timeout = '50ms'".encode())
     owner.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE application_name = 'millrace/app-own' AND datname = current_database()"
