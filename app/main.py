@@ -23,6 +23,8 @@ from app.hashes.settings import HashSettings
 from app.hashes.wiring import build_hashing
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
+from app.passwords.settings import PasswordSettings
+from app.passwords.wiring import build_passwords
 from app.problem_table import problem_document, title_of
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.executor import Executor, ExecutorRules
@@ -39,7 +41,7 @@ from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
 from app.request_id import register_request_id
 from app.request_log import register_request_log
-from app.routes import cache, digests, explain, hash_bulk, health, queries, query, status
+from app.routes import cache, digests, explain, hash_bulk, health, passwords, queries, query, status
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
@@ -50,17 +52,18 @@ from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from hashing.passwords.settings import PasswordLimits
 from query.statement import Parser
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
-from tasks.lanes import QUERY, lane_status
+from tasks.lanes import PASSWORD, QUERY, lane_status
 from tasks.settings import QueueSettings
 
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
-    *hash_bulk.endpoints, *digests.endpoints, *cache.endpoints, *status.endpoints,
-    *health.endpoints,
+    *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *cache.endpoints,
+    *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -74,7 +77,7 @@ def create_app() -> Flask:
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
         read(CacheSettings), read(HashSettings),
-        read(DigestSettings),
+        read(DigestSettings), read(PasswordSettings), read(PasswordLimits),
     )  # fmt: skip
     services.database.open()
     services.own_database.open()
@@ -96,6 +99,8 @@ def build_services(
     cache_settings: CacheSettings,
     hash_settings: HashSettings,
     digest_settings: DigestSettings,
+    password_settings: PasswordSettings,
+    password_limits: PasswordLimits,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -186,9 +191,10 @@ def build_services(
         query_settings=query_settings,
         hashing=build_hashing(hash_settings),
         digests=build_digests(own, digest_settings),
+        passwords=build_passwords(own, client, queue_settings, password_settings, password_limits),
         cache=answers_cache,
         workers=Workers(client),
-        lanes=lambda: [lane_status(client, QUERY)],
+        lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
     )
 
 

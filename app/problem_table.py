@@ -15,6 +15,7 @@ from werkzeug.exceptions import (
 )
 
 from app.digests.errors import NotTaken, StoreUnsure
+from app.passwords.errors import PasswordsBusy, WorkerFailed
 from app.problem_types import (
     ALGORITHM_OUT_OF_SERVICE,
     BAD_REQUEST,
@@ -27,6 +28,7 @@ from app.problem_types import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    PASSWORDS_BUSY,
     QUEUE_UNAVAILABLE,
     RESULT_TOO_LARGE,
     TIMED_OUT,
@@ -112,6 +114,14 @@ def _store_unsure(error: StoreUnsure) -> Problem:
     return Problem(DIGEST_STORE_UNSURE, detail, retry_after_s=1.0)
 
 
+def _passwords_busy(error: PasswordsBusy) -> Problem:
+    return Problem(PASSWORDS_BUSY, str(error), retry_after_s=error.retry_after_s)
+
+
+def _worker_failed(error: WorkerFailed) -> Problem:
+    return Problem(QUEUE_UNAVAILABLE, str(error), retry_after_s=1.0)
+
+
 # A row is a problem type, with the exception's text as the detail, or a function that makes the
 # problem.  The nearest class in the exception's ancestry wins.
 TABLE: Mapping[type[Exception], Row] = {
@@ -128,6 +138,8 @@ TABLE: Mapping[type[Exception], Row] = {
     OutOfService: _out_of_service,
     NotTaken: _not_taken,
     StoreUnsure: _store_unsure,
+    PasswordsBusy: _passwords_busy,
+    WorkerFailed: _worker_failed,
     GivenUp: GIVEN_UP,
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,

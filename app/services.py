@@ -11,6 +11,7 @@ from app.cache.wiring import Cache
 from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
 from app.metrics import AppMetrics
+from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
 from app.queries.running import RunningQueries
@@ -55,6 +56,7 @@ class Services:
     query_settings: QuerySettings
     hashing: Hashing
     digests: Digests
+    passwords: Passwords
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

@@ -12,10 +12,12 @@ from app.cache.settings import CacheSettings
 from app.digests.settings import DigestSettings
 from app.hashes.settings import HashSettings
 from app.main import build_app, build_services, close
+from app.passwords.settings import PasswordSettings
 from app.queries.settings import QuerySettings
 from app.services import Services
 from app.settings import AppSettings, read
 from db.settings import DatabaseSettings
+from hashing.passwords.settings import PasswordLimits
 from tasks.settings import QueueSettings
 
 
@@ -26,7 +28,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
         read(CacheSettings), read(HashSettings),
-        read(DigestSettings),
+        read(DigestSettings), read(PasswordSettings), read(PasswordLimits),
     )  # fmt: skip
     yield services
     close(services)
