@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db.database import Database
+from hashing.digester import Digester
 from jobs.kind import Kind
+from jobs.settings import JobSettings
+from jobs.uploads import Uploads
+from worker.rows.hash_query import HashQuery
+from worker.rows.hash_rows import HashRows
 from worker.tables.checksum_table import ChecksumTable
 from worker.tables.diff_tables import DiffTables
 from worker.tables.opening import Tables
@@ -16,17 +21,25 @@ class Tools:
 
     `own` reaches our own tables, `reader` the users' ones as the role that users' SQL runs as,
     without a statement timeout; `others` are further databases by their names in the settings.
-    One task uses at most `connections` of each; `max_load`: see worker.tables.pace.Throttle.
+    `hash_keys` are secret keys by theirs.
     """
 
     own: Database
     reader: Database
     others: Mapping[str, Database]
-    connections: int
-    max_load: int
+    settings: JobSettings
+    hash_keys: Mapping[str, bytes]
+    digester: Digester
+    uploads: Uploads
 
 
 def job_kinds(tools: Tools) -> tuple[Kind, ...]:
     """Return one instance of each."""
-    tables = Tables(tools.reader, tools.others, tools.connections, tools.max_load)
-    return (ChecksumTable(tables), DiffTables(tools.own, tables))
+    own, settings, keys, digester = tools.own, tools.settings, tools.hash_keys, tools.digester
+    tables = Tables(tools.reader, tools.others, settings.connections, settings.max_load)
+    return (
+        HashRows(own, settings, keys, digester, tools.uploads),
+        HashQuery(own, tools.reader, settings, keys, digester),
+        ChecksumTable(tables),
+        DiffTables(own, tables),
+    )
