@@ -143,7 +143,7 @@ def find_table(connection: Connection, name: str) -> Relation | None:
     """Return the table or view; None if there is none of that name that may be read."""
     try:
         found = connection.execute(_FIND, [name]).fetchone()
-    except psycopg.errors.InvalidName:
+    except (psycopg.errors.InvalidName, psycopg.errors.InsufficientPrivilege):
         return None
     if found is None or found[4] != "t" or _is_systems(found[1] or ""):
         return None

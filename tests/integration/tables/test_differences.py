@@ -284,7 +284,7 @@ def test_texts_sorted_in_two_ways_are_compared_all_the_same(bench: Bench) -> Non
     bench.sql(
         'CREATE TABLE l (k text COLLATE "C" PRIMARY KEY)',
         "CREATE COLLATION other (provider = libc, locale = 'C.utf8')",
-        'CREATE TABLE r (k text COLLATE other PRIMARY KEY)',
+        "CREATE TABLE r (k text COLLATE other PRIMARY KEY)",
         f"INSERT INTO l VALUES {names}",
         f"INSERT INTO r VALUES {names}",
         "UPDATE r SET k = 'x' WHERE k = 'c'",
