@@ -185,6 +185,14 @@ def build_services(
     switchboard = Switchboard(own, running)
     asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, query_settings)
     places = EventPlaces(query_settings.async_max_streams)
+    job_desk = build_jobs(
+        Jobs(own, Bell(client), job_settings),
+        JobTools(own, database, Uploads(own), parser, frozenset(job_settings.databases)),
+        places,
+        metrics.registry,
+        job_types,
+    )
+    metrics.before_scrape.append(job_desk.metrics.look)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -202,12 +210,7 @@ def build_services(
         self_check=self_check,
         query_settings=query_settings,
         hashing=build_hashing(hash_settings),
-        jobs=build_jobs(
-            Jobs(own, Bell(client), job_settings),
-            JobTools(own, database, Uploads(own), parser, frozenset(job_settings.databases)),
-            places,
-            job_types,
-        ),
+        jobs=job_desk,
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],

@@ -5,7 +5,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import redis
 import structlog
@@ -14,7 +14,7 @@ from tasks.clock import RedisClock
 from tasks.errors import QueueUnavailable
 from tasks.heartbeat import Heartbeat
 from tasks.keeper import Keeper
-from tasks.lanes import QUERY
+from tasks.lanes import QUERY, Lane
 from tasks.lease import Handler, Leases, end
 from tasks.link import Link, borrowed
 from tasks.outage import Outage, repeat
@@ -43,7 +43,9 @@ class Consumer:
         name: str,
         slots: int,
         handler: Handler,
+        also: Sequence[Lane] = (),
     ) -> None:
+        """`also`: lanes that the same process takes tasks from by other means."""
         self._client = client
         self._settings = settings
         self._name = name
@@ -56,6 +58,7 @@ class Consumer:
         self._outage = Outage()
         self._heartbeat = Heartbeat(
             name,
+            lanes=(QUERY.name, *(lane.name for lane in also)),
             slots=slots,
             busy=lambda: len(self._leases),
             draining=self._stopping.is_set,

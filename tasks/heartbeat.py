@@ -61,6 +61,7 @@ class Heartbeat:
         self,
         name: str,
         *,
+        lanes: tuple[str, ...],
         slots: int,
         busy: Callable[[], int],
         draining: Callable[[], bool],
@@ -68,6 +69,7 @@ class Heartbeat:
         clock: RedisClock,
     ) -> None:
         self._name = name
+        self._lanes = lanes
         self._slots = slots
         self._busy = busy
         self._draining = draining
@@ -89,7 +91,7 @@ class Heartbeat:
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
             draining=draining,
-            lanes=(QUERY.name,),
+            lanes=self._lanes,
         )
         now_ms = link.run(
             BEAT,

@@ -20,12 +20,14 @@ from db.reader import reader_database
 from db.settings import DatabaseSettings
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
-from jobs.ledger import POINT_QUERIES, Ledger
+from jobs.ledger import Ledger, worker_session
 from jobs.reconciler import Reconciler
 from jobs.settings import JobSettings
+from jobs.upload_clean_up import UploadCleanUp
 from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import Consumer, worker_name
+from tasks.lanes import BULK
 from tasks.settings import QueueSettings
 from worker.bulk_runner import BulkRunner
 from worker.fragment_runner import FragmentRunner
@@ -129,7 +131,7 @@ def main() -> int:
     # Signals are waited for, not handled: a handler might run while its own thread holds a lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     database = reader_database(database_settings, "worker")
-    own = own_database(database_settings, "worker", session=POINT_QUERIES)
+    own = own_database(database_settings, "worker", session=worker_session(job_settings.lease_s))
     bulk_settings = database_settings.model_copy(
         # what a job takes hours for, is no mistake; each kind bounds its own statements
         update={
@@ -150,6 +152,7 @@ def main() -> int:
         name=name,
         slots=settings.slots,
         handler=FragmentRunner(database).run,
+        also=[BULK] if settings.bulk_slots else [],
     )
     bulk = bulk_runner(
         own,
@@ -192,7 +195,7 @@ def bulk_runner(
     reconciler = Reconciler(
         own,
         ledger,
-        [CleanUp(own, key_retention_s=settings.key_retention_s)],
+        [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
         Bell(client),
         policies,
         random.random,

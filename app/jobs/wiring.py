@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from app.event_places import EventPlaces
 from app.jobs.acceptance import Acceptance
 from app.jobs.event_stream import JobEventStreams
 from app.jobs.job_type import JobTools, JobType
+from app.jobs.metrics import JobMetrics
 from jobs.output import Output
 from jobs.service import Jobs
+from jobs.survey import Survey
 
 # each in a file of its own in app/jobs/types
 JOB_TYPES: tuple[type[JobType[Any]], ...] = ()
@@ -21,6 +25,8 @@ class JobDesk:
 
     jobs: Jobs
     types: Mapping[str, JobType[Any]]
+    survey: Survey
+    metrics: JobMetrics
     acceptance: Acceptance
     events: JobEventStreams
     output: Output
@@ -30,14 +36,19 @@ def build_jobs(
     jobs: Jobs,
     tools: JobTools,
     places: EventPlaces,
+    registry: CollectorRegistry,
     kinds: Sequence[type[JobType[Any]]] = JOB_TYPES,
 ) -> JobDesk:
     """Build it; nothing is connected."""
     types = {kind.name: kind(tools) for kind in kinds}
+    survey = Survey(tools.own)
+    metrics = JobMetrics(registry, survey, types)
     return JobDesk(
         jobs=jobs,
         types=types,
-        acceptance=Acceptance(tools.own, jobs, types),
+        survey=survey,
+        metrics=metrics,
+        acceptance=Acceptance(tools.own, jobs, types, metrics.accepted),
         events=JobEventStreams(jobs, places),
         output=Output(tools.own),
     )
