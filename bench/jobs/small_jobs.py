@@ -55,7 +55,7 @@ class Client:
             except OSError:  # the key makes it the same job, should the first have come through
                 status, document = self._request("POST", "/v1/jobs", self._body, headers)
         except OSError as error:
-            self.refused[type(error).__name__] += 1
+            self.refused[str(error)[:80]] += 1
             return
         self.posts_s.append(time.perf_counter() - due)
         if status == 202:
