@@ -44,6 +44,13 @@ def job_request_model(types: Sequence[type[JobType[Any]]]) -> type[BaseModel]:
     )
 
 
+class JobForm(BaseModel):
+    """A job with its file, as a form; `job` comes best first: what is wrong is said at once."""
+
+    job: NewJobBody = Field(description="The job, as JSON, without the parameter for its file.")
+    file: bytes = Field(description="The file, of any size.")
+
+
 class JobLinks(ResponseModel):
     """Where else a job is told of; relative references."""
 

@@ -149,7 +149,7 @@ EXPECT = """UPDATE jobs SET tolerates_dead_letters = coalesce($2::boolean, toler
        expected_bytes = coalesce($4::int8, expected_bytes) WHERE id = $1"""
 
 FORGET = """UPDATE jobs SET expires_at = now(), idempotency_key = NULL
- WHERE id = $1 AND state IN ('done', 'failed', 'cancelled') RETURNING id"""
+ WHERE id = $1 AND state IN ('done', 'failed', 'cancelled') AND expires_at > now() RETURNING id"""
 
 # What has been kept for its time goes in small pieces: one statement over a million tasks would
 # hold its locks for long.

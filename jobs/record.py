@@ -130,6 +130,11 @@ class Job:
         """Whether nothing of it runs any more, unless somebody has it retried."""
         return self.state in FINISHED
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is finished, and what ran of it when it failed has ended, too."""
+        return self.is_finished and not self.progress.tasks.get("leased")
+
     @classmethod
     def read(cls, row: Row) -> Self:
         """Return the job of a row of job_sql.COLUMNS."""

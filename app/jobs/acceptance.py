@@ -74,6 +74,10 @@ class Acceptance:
             raise _key_reused()
         return Accepted(job_id, is_new=False)
 
+    def knows(self, key: str) -> bool:
+        """Tell whether an idempotency key came before."""
+        return self._jobs.of_key(key) is not None
+
     def read(self, body: NewJobBody) -> Any:
         """Return the parameters as the kind's model."""
         model = self.type_of(body).parameters

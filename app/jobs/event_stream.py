@@ -35,12 +35,11 @@ class JobEventStreams:
     def has_ended(self, job_id: str, after: str) -> bool:
         """Tell whether nothing comes behind the event `after`.  Raises CursorMalformed."""
         job = self._jobs.find(job_id)
-        return (job is None or job.is_finished) and not self._jobs.events(
-            job_id, limit=1, after=after
-        )
+        further = self._jobs.events(job_id, limit=1, after=after)
+        return not further and (job is None or job.is_quiet)
 
     def events(self, job_id: str, after: str | None, life_s: float) -> Iterator[bytes]:
-        """Yield the events behind `after`, and progress in between, until the job is finished.
+        """Yield the events behind `after`, and progress in between, until nothing of the job runs.
 
         Events have ids, progress has none: who connects again goes on behind the last event.
         After `life_s` the stream ends before the job does.
@@ -51,7 +50,7 @@ class JobEventStreams:
         yield f"retry: {RETRY_MS}\n\n".encode()
         while not self.places.is_stopped and self._monotonic() < end:
             try:
-                # in this order: a job that is finished by now has all its events by now
+                # in this order: a job that is quiet by now has all its events by now
                 job = self._jobs.find(job_id)
                 events = self._jobs.events(job_id, limit=EVENTS_AT_ONCE, after=after)
             except DatabaseError:
@@ -73,7 +72,7 @@ class JobEventStreams:
             if job is None:
                 yield b"event: forgotten\ndata: {}\n\n"
                 return
-            if job.is_finished:
+            if job.is_quiet:
                 return
             self._pause(min(LOOK_S, max(0.0, end - self._monotonic())))
 

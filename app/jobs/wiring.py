@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from app.event_places import EventPlaces
 from app.jobs.acceptance import Acceptance
 from app.jobs.event_stream import JobEventStreams
+from app.jobs.form import JobForms
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.metrics import JobMetrics
 from jobs.output import Output
@@ -28,6 +29,7 @@ class JobDesk:
     survey: Survey
     metrics: JobMetrics
     acceptance: Acceptance
+    forms: JobForms
     events: JobEventStreams
     output: Output
 
@@ -36,6 +38,7 @@ def build_jobs(
     jobs: Jobs,
     tools: JobTools,
     places: EventPlaces,
+    most_json_bytes: int,
     registry: CollectorRegistry,
     kinds: Sequence[type[JobType[Any]]] = JOB_TYPES,
 ) -> JobDesk:
@@ -43,12 +46,14 @@ def build_jobs(
     types = {kind.name: kind(tools) for kind in kinds}
     survey = Survey(tools.own)
     metrics = JobMetrics(registry, survey, types)
+    acceptance = Acceptance(tools.own, jobs, types, metrics.accepted)
     return JobDesk(
         jobs=jobs,
         types=types,
         survey=survey,
         metrics=metrics,
-        acceptance=Acceptance(tools.own, jobs, types, metrics.accepted),
+        acceptance=acceptance,
+        forms=JobForms(acceptance, tools.uploads, most_json_bytes),
         events=JobEventStreams(jobs, places),
         output=Output(tools.own),
     )

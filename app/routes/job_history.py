@@ -66,13 +66,13 @@ def read_job_log(job_id: str) -> Response:
     form = chosen_format(request.headers.get("Accept"), request.args.get("format"), (JSON, TEXT))
     task = whole_number("task", least=0, most=HIGHEST_TASK)
     level, limit, after = one_of("level", LEVELS), page_limit(), text("after")
-    job = known(job_id)  # before its events: a job that is finished by now has all by now
+    job = known(job_id)  # before its events: one that is quiet by now has all by now
     events = services().jobs.jobs.events(
         job_id, limit=limit, after=after, task=task,
         level=None if level is None else LEVELS[LEVELS.index(level)],
     )  # fmt: skip
     following = None
-    if len(events) == limit or not job.is_finished:
+    if len(events) == limit or not job.is_quiet:
         following = link(
             address(job_id, "log"), task=task, level=level, limit=limit,
             after=events[-1].id if events else after,

@@ -66,13 +66,14 @@ def _rows(job_id: str, stream: str) -> Response:
     encoding = chosen_encoding(request.headers.get("Accept-Encoding"))
     offset = whole_number("offset", least=0, most=MOST_ROWS) or 0
     limit = whole_number("limit", least=0, most=MOST_ROWS)
+    is_partial = flag("partial")
     desk, job = services().jobs, known(job_id)
     kind = desk.types.get(job.kind)
     streams = {} if kind is None else kind.streams
     if stream not in streams:
         there_are = f"There are: {', '.join(streams)}." if streams else "There are none."
         raise Problem(NOT_FOUND, f"Jobs of kind {job.kind} leave no '{stream}'. {there_are}")
-    if job.state != "done" and not flag("partial"):
+    if job.state != "done" and not is_partial:
         raise Problem(
             JOB_NOT_DONE,
             f"The job is {job.state}: not all rows are there. partial=true gets those that are.",

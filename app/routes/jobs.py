@@ -15,6 +15,7 @@ from app.jobs.documents import address, etag, job_document, link
 from app.jobs.wiring import JOB_TYPES
 from app.models_jobs import (
     JobDocument,
+    JobForm,
     JobKindDocument,
     JobKinds,
     JobPage,
@@ -23,6 +24,7 @@ from app.models_jobs import (
     job_request_model,
 )
 from app.problem_types import (
+    BAD_REQUEST,
     BODY_TOO_LARGE,
     CURSOR_INVALID,
     DATABASE_BUSY,
@@ -38,7 +40,9 @@ from app.problem_types import (
     VALIDATION_FAILED,
 )
 from app.problems import Problem
+from app.raw_body import pieces
 from app.services import services
+from app.uploads.multipart import boundary_of, read_multipart
 from app.url_parameters import FLAG, flag, one_of, text, whole_number
 from jobs.errors import NotPossible
 from jobs.record import Job
@@ -52,6 +56,7 @@ BODY_PROBLEMS = (MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDAT
 STATES: tuple[JobState, ...] = get_args(JobState)
 REPLAYED = "Idempotency-Replayed"
 RETRY_AFTER_S = 1
+FORM = "multipart/form-data"
 USUAL_LIMIT, MOST_AT_ONCE = 50, 500
 LIMIT = QueryParameter(
     "limit", f"How many at most, {USUAL_LIMIT} when it is left out, {MOST_AT_ONCE} at most.",
@@ -67,21 +72,24 @@ class _RetryBody(RootModel[dict[str, Any]]):
 
 @endpoints.endpoint(
     "POST", "/v1/jobs", response=JobDocument, status=202,
-    reads={"application/json": job_request_model(JOB_TYPES)},
-    problems=(*BODY_PROBLEMS, *DATABASE_PROBLEMS, TOO_MANY_JOBS, IDEMPOTENCY_KEY_INVALID,
-              IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_BUSY),
+    reads={"application/json": job_request_model(JOB_TYPES), FORM: JobForm},
+    problems=(BAD_REQUEST, *BODY_PROBLEMS, *DATABASE_PROBLEMS, TOO_MANY_JOBS,
+              IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_BUSY),
 )  # fmt: skip
 def create_job() -> Response:
     """Take in a job, which is not lost from then on.
 
+    As JSON, or as a form with a part `job`, the JSON, and a part `file`, which is streamed.
     `Location` says where it is told of. With `Idempotency-Key`, the same request again gets the
     same job, and the header `Idempotency-Replayed: true`; a key is kept for
     `MILLRACE_JOBS_KEY_RETENTION_S`.
     """
     desk = services().jobs
     key = idempotency_key()
-    body = parse_body(NewJobBody)
-    return _promised(desk.acceptance.accept(body, key))
+    if request.mimetype == FORM:
+        parts = read_multipart(pieces(0, ""), boundary_of(request.headers["Content-Type"]))
+        return _promised(desk.forms.accept(parts, key))
+    return _promised(desk.acceptance.accept(parse_body(NewJobBody), key))
 
 
 @endpoints.endpoint(
