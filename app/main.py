@@ -54,11 +54,13 @@ from app.routes import (
     queries,
     query,
     status,
+    uploads,
 )
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
+from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
 from db.database import Database
 from db.notices import Notices
@@ -66,8 +68,7 @@ from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
 from jobs.service import Jobs
-from jobs.settings import JobSettings
-from jobs.uploads import Uploads
+from jobs.settings import JobSettings, UploadSettings
 from query.statement import Parser
 from tasks.bell import Bell
 from tasks.client import connect
@@ -79,7 +80,8 @@ from tasks.settings import QueueSettings
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *jobs.endpoints, *job_history.endpoints, *job_rows.endpoints,
-    *dead_letters.endpoints, *cache.endpoints, *status.endpoints, *health.endpoints,
+    *dead_letters.endpoints, *uploads.endpoints, *cache.endpoints, *status.endpoints,
+    *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -92,7 +94,7 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     configure_structlog()
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings), read(JobSettings), job_types,
+        read(CacheSettings), read(HashSettings), read(JobSettings), read(UploadSettings), job_types,
     )  # fmt: skip
     services.database.open()
     services.own_database.open()
@@ -113,6 +115,7 @@ def build_services(
     cache_settings: CacheSettings,
     hash_settings: HashSettings,
     job_settings: JobSettings,
+    upload_settings: UploadSettings,
     job_types: Sequence[type[JobType[Any]]] = JOB_TYPES,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
@@ -185,6 +188,8 @@ def build_services(
     switchboard = Switchboard(own, running)
     asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, query_settings)
     places = EventPlaces(query_settings.async_max_streams)
+    hashing = build_hashing(hash_settings)
+    files = build_uploads(own, hashing.digester, upload_settings)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -201,10 +206,11 @@ def build_services(
         event_streams=EventStreams(asynchronous.find, switchboard, places),
         self_check=self_check,
         query_settings=query_settings,
-        hashing=build_hashing(hash_settings),
+        hashing=hashing,
+        uploads=files,
         jobs=build_jobs(
             Jobs(own, Bell(client), job_settings),
-            JobTools(own, database, Uploads(own), parser, frozenset(job_settings.databases)),
+            JobTools(own, database, files.uploads, parser, frozenset(job_settings.databases)),
             places,
             settings.app_max_body_bytes,
             job_types,

@@ -30,15 +30,30 @@ from app.problem_types import (
     RESULT_TOO_LARGE,
     TIMED_OUT,
     UNEXPECTED_STATUS,
+    UPLOAD_COMPLETE,
+    UPLOAD_IN_USE,
+    UPLOAD_INCOMPLETE,
+    UPLOAD_UNKNOWN,
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem, ProblemType
 from app.queries.asynchronous.errors import GivenUp, ResultTooLarge
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
+from app.uploads.problems import digest_wrong, offset_wrong, too_many
 from db.errors import CheckoutTimeout, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
 from jobs.errors import CursorMalformed, NotPossible
+from jobs.upload_errors import (
+    DigestWrong,
+    OffsetWrong,
+    TooManyUploads,
+    UploadComplete,
+    UploadIncomplete,
+    UploadInUse,
+    UploadTooLarge,
+    UploadUnknown,
+)
 from query.errors import QueryError
 from tasks.errors import GatherTimeout, QueueError
 
@@ -127,6 +142,14 @@ TABLE: Mapping[type[Exception], Row] = {
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,
     QueryError: query_problem,
+    UploadUnknown: UPLOAD_UNKNOWN,
+    OffsetWrong: offset_wrong,
+    UploadComplete: UPLOAD_COMPLETE,
+    UploadIncomplete: UPLOAD_INCOMPLETE,
+    UploadInUse: UPLOAD_IN_USE,
+    UploadTooLarge: BODY_TOO_LARGE,
+    TooManyUploads: too_many,
+    DigestWrong: digest_wrong,
 }
 
 

@@ -19,6 +19,7 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
+from app.uploads.wiring import UploadServices
 from db.database import Database
 from db.notices import Notices
 from tasks.dispatcher import Dispatcher
@@ -55,6 +56,7 @@ class Services:
     query_settings: QuerySettings
     hashing: Hashing
     jobs: JobDesk
+    uploads: UploadServices
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

@@ -20,14 +20,11 @@ from app.validation import choose, field_errors
 from db.database import Database
 from db.pool import Connection
 from hashing.errors import OptionRefused
-from jobs.errors import KeyReused, TooManyJobs
+from jobs.errors import KeyInUse, KeyReused, TooManyJobs
 from jobs.record import NewJob, digest_of
 from jobs.service import Jobs
 
 RETRY_AFTER_S = 1.0
-
-# not waited for: who asks twice at once is told so, and no thread is held
-_LOCK_KEY = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7041))"
 
 
 @dataclass(frozen=True)
@@ -112,16 +109,14 @@ class Acceptance:
         return accepted
 
     def _insert(self, connection: Connection, job: NewJob) -> Accepted:
-        if job.idempotency_key is not None:
-            locked = connection.execute(_LOCK_KEY, [job.idempotency_key]).fetchone()
-            if locked is None or locked[0] != "t":
-                raise Problem(
-                    IDEMPOTENCY_KEY_BUSY,
-                    "A request with this Idempotency-Key is being worked on. Send this one again.",
-                    retry_after_s=RETRY_AFTER_S,
-                )
         try:
             return Accepted(*self._jobs.create_in(connection, job))
+        except KeyInUse as error:
+            raise Problem(
+                IDEMPOTENCY_KEY_BUSY,
+                "A request with this Idempotency-Key is being worked on. Send this one again.",
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
         except KeyReused as error:
             raise _key_reused() from error
         except TooManyJobs as error:
