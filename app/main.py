@@ -66,7 +66,7 @@ from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
 from jobs.service import Jobs
-from jobs.settings import JobSettings
+from jobs.settings import HashKeySettings, JobSettings
 from jobs.uploads import Uploads
 from query.statement import Parser
 from tasks.bell import Bell
@@ -92,7 +92,8 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     configure_structlog()
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings), read(JobSettings), job_types,
+        read(CacheSettings), read(HashSettings), read(JobSettings), read(HashKeySettings),
+        job_types,
     )  # fmt: skip
     services.database.open()
     services.own_database.open()
@@ -113,6 +114,7 @@ def build_services(
     cache_settings: CacheSettings,
     hash_settings: HashSettings,
     job_settings: JobSettings,
+    key_settings: HashKeySettings,
     job_types: Sequence[type[JobType[Any]]] = JOB_TYPES,
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
@@ -204,7 +206,15 @@ def build_services(
         hashing=build_hashing(hash_settings),
         jobs=build_jobs(
             Jobs(own, Bell(client), job_settings),
-            JobTools(own, database, Uploads(own), parser, frozenset(job_settings.databases)),
+            JobTools(
+                own,
+                database,
+                Uploads(own),
+                parser,
+                frozenset(job_settings.databases),
+                queries,
+                key_settings.decoded(),
+            ),
             places,
             settings.app_max_body_bytes,
             job_types,

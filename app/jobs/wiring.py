@@ -9,11 +9,13 @@ from app.jobs.acceptance import Acceptance
 from app.jobs.event_stream import JobEventStreams
 from app.jobs.form import JobForms
 from app.jobs.job_type import JobTools, JobType
+from app.jobs.types.hash_query import HashQueryType
+from app.jobs.types.hash_rows import HashRowsType
 from jobs.output import Output
 from jobs.service import Jobs
 
 # each in a file of its own in app/jobs/types
-JOB_TYPES: tuple[type[JobType[Any]], ...] = ()
+JOB_TYPES: tuple[type[JobType[Any]], ...] = (HashRowsType, HashQueryType)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from app.queries.settings import QuerySettings
 from app.services import Services
 from app.settings import AppSettings, read
 from db.settings import DatabaseSettings
-from jobs.settings import JobSettings
+from jobs.settings import HashKeySettings, JobSettings
 from tasks.settings import QueueSettings
 
 
@@ -25,7 +25,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     services = build_services(
         read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings), read(JobSettings),
+        read(CacheSettings), read(HashSettings), read(JobSettings), read(HashKeySettings),
     )  # fmt: skip
     yield services
     close(services)

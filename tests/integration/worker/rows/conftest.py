@@ -61,9 +61,9 @@ class Office:
         }  # fmt: skip
         return self.jobs.create(NewJob("hash_rows", parameters | changes))[0]
 
-    def correct(self, job_id: str, data: bytes, limit: int = 1_048_576) -> None:
+    def correct(self, job_id: str, data: bytes) -> None:
         """Send the failed rows of a job again."""
-        task = NewTask("match", {"upload": self.upload(data), "limit": limit})
+        task = NewTask("match", {"upload": self.upload(data)})
         with self.own.connection() as connection, connection.transaction():
             extend(connection, job_id, [task], 5)
 
