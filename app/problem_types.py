@@ -25,7 +25,8 @@ NOT_ACCEPTABLE = ProblemType(
 )  # fmt: skip
 BODY_TOO_LARGE = ProblemType(
     "body-too-large", 413, "The body is too large",
-    "A JSON body is larger than MILLRACE_APP_MAX_BODY_BYTES. Send less at once.",
+    "A JSON body is larger than MILLRACE_APP_MAX_BODY_BYTES, or another one than the limit that "
+    "the detail names. Send less at once.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type", 415, "The body is of a type this call does not take",
@@ -147,6 +148,32 @@ ALGORITHM_OUT_OF_SERVICE = ProblemType(
     "algorithm-out-of-service", 503, "The algorithm failed its self-test",
     "This replica would compute wrong digests with it, so it refuses. Others are not affected.",
 )  # fmt: skip
+UPLOAD_UNKNOWN = ProblemType(
+    "upload-unknown", 404, "No such upload is known",
+    "The id never was one, the upload was deleted, or nobody has added to it for long.",
+)  # fmt: skip
+UPLOAD_OFFSET_WRONG = ProblemType(
+    "upload-offset-wrong", 409, "The upload goes on from another offset",
+    "Nothing was added. The member expected-offset and the header Upload-Offset say how many bytes "
+    "have come.",
+)  # fmt: skip
+UPLOAD_COMPLETE = ProblemType(
+    "upload-complete", 409, "The upload is complete",
+    "Nothing can be added to it, and it cannot be completed otherwise. Make another upload.",
+)  # fmt: skip
+UPLOAD_INCOMPLETE = ProblemType(
+    "upload-incomplete", 409, "The upload is not complete",
+    "Send the rest of the file, and Upload-Complete: ?1 with the last part.",
+)  # fmt: skip
+UPLOAD_IN_USE = ProblemType(
+    "upload-in-use", 409, "A job reads the upload",
+    "It cannot be deleted before the job is finished or cancelled.",
+)  # fmt: skip
+TOO_MANY_UPLOADS = ProblemType(
+    "too-many-uploads", 503, "There is no room for uploads now",
+    "MILLRACE_UPLOADS_MAX_OPEN are open, or all of them take MILLRACE_UPLOADS_TOTAL_BYTES. Delete "
+    "some, or try again after the time in Retry-After.",
+)  # fmt: skip
 
 JOB_UNKNOWN = ProblemType(
     "job-unknown", 404, "No such job is known",
@@ -173,6 +200,25 @@ IDEMPOTENCY_KEY_BUSY = ProblemType(
 CURSOR_INVALID = ProblemType(
     "cursor-invalid", 400, "The place to go on from makes no sense",
     "after, or Last-Event-ID, is none that this call has given. Take it from the latest answer.",
+)  # fmt: skip
+
+DIGEST_UNKNOWN = ProblemType(
+    "digest-unknown", 404, "This digest was never stored",
+    "Only digests that were asked for with store: true are remembered.",
+)  # fmt: skip
+DIGEST_STORE_BUSY = ProblemType(
+    "digest-store-busy", 503, "The digest cannot be stored just now",
+    "Too many wait for that, or PostgreSQL does not answer. Nothing was stored; Retry-After says "
+    "when to try again.",
+)  # fmt: skip
+DIGEST_STORE_UNSURE = ProblemType(
+    "digest-store-unsure", 503, "It is not known whether the digest was stored",
+    "PostgreSQL did not confirm it in time. Send it again: at worst it is counted twice.",
+)  # fmt: skip
+PASSWORDS_BUSY = ProblemType(
+    "passwords-busy", 503, "Too many passwords wait to be hashed",
+    "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
+    "again.",
 )  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
@@ -217,4 +263,14 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     TOO_MANY_JOBS,
     IDEMPOTENCY_KEY_BUSY,
     CURSOR_INVALID,
+    UPLOAD_UNKNOWN,
+    UPLOAD_OFFSET_WRONG,
+    UPLOAD_COMPLETE,
+    UPLOAD_INCOMPLETE,
+    UPLOAD_IN_USE,
+    TOO_MANY_UPLOADS,
+    DIGEST_UNKNOWN,
+    DIGEST_STORE_BUSY,
+    DIGEST_STORE_UNSURE,
+    PASSWORDS_BUSY,
 )

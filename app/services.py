@@ -8,9 +8,11 @@ import redis
 from flask import current_app
 
 from app.cache.wiring import Cache
+from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
 from app.jobs.wiring import JobDesk
 from app.metrics import AppMetrics
+from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
 from app.queries.running import RunningQueries
@@ -19,6 +21,7 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
+from app.uploads.wiring import UploadServices
 from db.database import Database
 from db.notices import Notices
 from tasks.dispatcher import Dispatcher
@@ -55,6 +58,9 @@ class Services:
     query_settings: QuerySettings
     hashing: Hashing
     jobs: JobDesk
+    uploads: UploadServices
+    digests: Digests
+    passwords: Passwords
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

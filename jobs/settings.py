@@ -1,4 +1,4 @@
-"""Settings of jobs, alike for replicas and workers; documented in docs/jobs.md."""
+"""Settings of jobs and uploads; documented in docs/jobs.md and docs/uploads.md."""
 
 import base64
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.retry import RetryPolicy
+from jobs.upload_record import GIB, UploadLimits
 
 
 class RetryChange(BaseModel):
@@ -76,6 +77,23 @@ class JobSettings(BaseSettings):
             return default
         given = change.model_dump(exclude_none=True)
         return RetryPolicy(**{**vars(default), **given})
+
+
+class UploadSettings(BaseSettings):
+    """Read from the environment: `MILLRACE_UPLOADS_…`.  See UploadLimits."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_UPLOADS_", extra="ignore", frozen=True)
+
+    max_bytes: int = Field(default=100 * GIB, ge=1)
+    total_bytes: int = Field(default=500 * GIB, ge=1)
+    max_open: int = Field(default=1000, ge=1)
+    retention_s: float = Field(default=86_400.0, ge=0)
+    verify_bytes: int = Field(default=2 * GIB, ge=0)
+
+    @property
+    def limits(self) -> UploadLimits:
+        """What they come to."""
+        return UploadLimits(**self.model_dump())
 
 
 class HashKeySettings(BaseSettings):

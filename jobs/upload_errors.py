@@ -22,6 +22,7 @@ class OffsetWrong(UploadError):
 
     def __init__(self, given: int, actual: int) -> None:
         super().__init__(f"The upload has {actual} bytes; go on from there instead of {given}.")
+        self.given = given
         self.actual = actual
 
 

@@ -89,10 +89,20 @@ class Uploads:
             if digest is not None:
                 self._digests.keep(upload_id, offset, digest)
         if offset == given:
-            actual = self._known(upload_id).size
-            if actual != offset:
-                raise OffsetWrong(offset, actual)
+            self.expect(upload_id, offset)
         return offset
+
+    def expect(self, upload_id: str, offset: int, more: int = 0) -> None:
+        """Make sure that `more` bytes may be added behind the first `offset`, before they come.
+
+        Raises OffsetWrong, UploadComplete, UploadTooLarge, UploadUnknown.
+        """
+        upload = self._known(upload_id)
+        if upload.size != offset:
+            raise OffsetWrong(offset, upload.size)
+        if more:
+            self._check_size(offset + more)
+            _check_growth(upload, more)
 
     def join(self, upload_id: str, offset: int, part_id: str) -> int:
         """Add all bytes of another upload, which is none any more; return how many there are then.
@@ -220,13 +230,8 @@ class Uploads:
         if row is None:
             raise UploadUnknown(upload_id)
         upload = Upload.read(row)
-        if upload.is_complete:
-            raise UploadComplete("The upload is complete; make another one for other bytes.")
-        if upload.size != offset:
-            raise OffsetWrong(offset, upload.size)
-        raise UploadTooLarge(
-            f"The upload was announced with {upload.announced_size} bytes, and more have come."
-        )
+        _check_growth(upload, size)
+        raise OffsetWrong(offset, upload.size)
 
     def _digest(self, upload: Upload, check: Callable[[], None] = lambda: None) -> bytes:
         digest = hashlib.sha256()
@@ -290,6 +295,15 @@ class Uploads:
                 f"Uploads take {stored} bytes already, and may take {self.limits.total_bytes} "
                 "(MILLRACE_UPLOADS_TOTAL_BYTES). Delete some, or try again later."
             )
+
+
+def _check_growth(upload: Upload, more: int) -> None:
+    if upload.is_complete:
+        raise UploadComplete("The upload is complete; make another one for other bytes.")
+    if upload.announced_size is not None and upload.size + more > upload.announced_size:
+        raise UploadTooLarge(
+            f"The upload was announced with {upload.announced_size} bytes, and more come."
+        )
 
 
 def _require_same(upload: Upload, sha256: bytes | None) -> None:

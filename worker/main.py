@@ -17,23 +17,28 @@ from db.database import Database
 from db.errors import DatabaseError
 from db.own import own_database
 from db.reader import reader_database
+from db.sealing_key import SealingKey
 from db.settings import DatabaseSettings
 from hashing.digester import Digester
 from hashing.known_answers import self_test
+from hashing.passwords.scheme import Limits
+from hashing.passwords.settings import PasswordLimits
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
 from jobs.ledger import POINT_QUERIES, Ledger
 from jobs.reconciler import Reconciler
-from jobs.settings import HashKeySettings, JobSettings
+from jobs.settings import HashKeySettings, JobSettings, UploadSettings
 from jobs.uploads import Uploads
 from tasks.bell import Bell
 from tasks.client import connect
-from tasks.consumer import Consumer, worker_name
+from tasks.consumer import Consumer, LaneSlots, worker_name
+from tasks.lanes import PASSWORD, QUERY
 from tasks.settings import QueueSettings
 from worker.bulk_runner import BulkRunner
 from worker.fragment_runner import FragmentRunner
 from worker.kinds import Tools, job_kinds
 from worker.logs import configure_logs
+from worker.password_runner import PasswordRunner, lower_priority
 from worker.settings import WorkerSettings
 
 BAD_SETTINGS = 2
@@ -120,6 +125,8 @@ def main() -> int:
         queue_settings = QueueSettings()
         job_settings = JobSettings()
         hash_keys = HashKeySettings().decoded()
+        upload_limits = UploadSettings().limits
+        password_limits = PasswordLimits()
         database_settings = DatabaseSettings().model_copy(
             update={
                 "pool_size": settings.slots,
@@ -152,15 +159,23 @@ def main() -> int:
         client,
         queue_settings,
         name=name,
-        slots=settings.slots,
-        handler=FragmentRunner(database).run,
+        lanes=[
+            LaneSlots(QUERY, settings.slots, FragmentRunner(database).run),
+            *password_lane(settings, own, password_limits.limits()),
+        ],
     )
     bulk = bulk_runner(
         own,
         client,
         job_kinds(
             Tools(
-                own, bulk_reader, others, job_settings, hash_keys, tested_digester(), Uploads(own)
+                own,
+                bulk_reader,
+                others,
+                job_settings,
+                hash_keys,
+                tested_digester(),
+                Uploads(own, upload_limits),
             )
         ),
         job_settings,
@@ -182,6 +197,21 @@ def main() -> int:
         worker.stop()
     thread.join()
     return worker.exit_code
+
+
+def password_lane(settings: WorkerSettings, own: Database, limits: Limits) -> list[LaneSlots]:
+    """Return what a worker takes of the password lane, if anything."""
+    if settings.password_slots == 0:
+        return []
+    handler = PasswordRunner(SealingKey(own).get, limits).run
+    return [
+        LaneSlots(
+            PASSWORD,
+            settings.password_slots,
+            handler,
+            prepare=lambda: lower_priority(settings.password_nice),
+        )
+    ]
 
 
 def bulk_runner(
