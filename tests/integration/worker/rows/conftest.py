@@ -1,6 +1,7 @@
 """A ledger, uploads, and a worker that takes tasks one after the other, when the test says so."""
 
 import base64
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -107,8 +108,6 @@ class Office:
             found = connection.execute(
                 "SELECT result FROM job_tasks WHERE job_id = $1 AND is_last", [job_id]
             ).fetchone()
-        import json
-
         assert found is not None
         outcome: dict[str, Any] = json.loads(found[0] or "null")
         return outcome
