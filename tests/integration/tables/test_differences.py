@@ -157,6 +157,18 @@ def test_what_sql_finds_is_found_and_nothing_else(
     assert_sums_fit(ran, len(left), len(right))
 
 
+@ONE
+@pytest.mark.parametrize("kind", sorted(ALL_VALUES))
+def test_each_pair_of_values_is_judged_as_sql_judges_it(bench: Bench, kind: str) -> None:
+    count = len(ALL_VALUES[kind])
+    pairs = {one * count + other: (one, other) for one in range(count) for other in range(count)}
+    make(bench, "l", "bigint", [kind], {number: (one,) for number, (one, _) in pairs.items()})
+    make(bench, "r", "bigint", [kind], {number: (other,) for number, (_, other) in pairs.items()})
+    ran = bench.diff()
+    assert told(ran) == oracle(bench, "bigint", [kind])
+    assert 0 < ran.summary["different"] < len(pairs)
+
+
 def fill(bench: Bench, rows: int = 200) -> None:
     for name in ("l", "r"):
         bench.sql(
