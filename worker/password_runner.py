@@ -55,9 +55,10 @@ class PasswordRunner:
 
 
 def lower_priority(by: int) -> None:
-    """Let everybody else's work go before that of the current thread, and of those it starts.
+    """Let other threads' work go before that of the current one, and of those that it starts.
 
-    Linux alone has priorities of threads; elsewhere this does nothing.
+    Linux alone has priorities of threads, and compares them within a container, or where it groups
+    tasks by session (sched(7), autogroup) within the session; elsewhere this does nothing.
     """
     if sys.platform != "linux" or by == 0:
         return
