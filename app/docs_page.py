@@ -52,7 +52,7 @@ class Call:
 
     def curl(self, address: str) -> str:
         """Return a command line that makes this call at `address` (no slash at its end)."""
-        method = " -X DELETE" if self.method == "DELETE" else ""
+        method = f" -X {self.method}" if self.method in ("DELETE", "PATCH") else ""
         command = f"curl -sS {shlex.quote(address + self.path)}{method}"
         if self.upload:
             sends = f"-H 'Content-Type: {self.upload}' --data-binary @FILE"

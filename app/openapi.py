@@ -88,7 +88,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _query_parameter(parameter: QueryParameter) -> dict[str, Any]:
-    one: dict[str, Any] = {"type": "string"}
+    one: dict[str, Any] = {"type": parameter.type}
     if parameter.values:
         one["enum"] = list(parameter.values)
     return {

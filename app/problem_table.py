@@ -20,12 +20,14 @@ from app.problem_types import (
     ALGORITHM_OUT_OF_SERVICE,
     BAD_REQUEST,
     BODY_TOO_LARGE,
+    CURSOR_INVALID,
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
     GIVEN_UP,
     INTERNAL_ERROR,
+    JOB_STATE_UNFIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PASSWORDS_BUSY,
@@ -33,14 +35,30 @@ from app.problem_types import (
     RESULT_TOO_LARGE,
     TIMED_OUT,
     UNEXPECTED_STATUS,
+    UPLOAD_COMPLETE,
+    UPLOAD_IN_USE,
+    UPLOAD_INCOMPLETE,
+    UPLOAD_UNKNOWN,
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem, ProblemType
 from app.queries.asynchronous.errors import GivenUp, ResultTooLarge
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
+from app.uploads.problems import digest_wrong, offset_wrong, too_many
 from db.errors import CheckoutTimeout, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
+from jobs.errors import CursorMalformed, NotPossible
+from jobs.upload_errors import (
+    DigestWrong,
+    OffsetWrong,
+    TooManyUploads,
+    UploadComplete,
+    UploadIncomplete,
+    UploadInUse,
+    UploadTooLarge,
+    UploadUnknown,
+)
 from query.errors import QueryError
 from tasks.errors import GatherTimeout, QueueError
 
@@ -105,6 +123,10 @@ def _out_of_service(error: OutOfService) -> Problem:
     return Problem(ALGORITHM_OUT_OF_SERVICE, str(error), retry_after_s=5.0)
 
 
+def _job_state_unfit(error: NotPossible) -> Problem:
+    return Problem(JOB_STATE_UNFIT, str(error), extra={"state": error.state})
+
+
 def _not_taken(error: NotTaken) -> Problem:
     return Problem(DIGEST_STORE_BUSY, f"{error} Nothing was stored.", retry_after_s=1.0)
 
@@ -134,6 +156,8 @@ TABLE: Mapping[type[Exception], Row] = {
     CheckoutTimeout: _database_busy,
     QueueError: _queue_unavailable,
     GatherTimeout: TIMED_OUT,
+    NotPossible: _job_state_unfit,
+    CursorMalformed: CURSOR_INVALID,
     OptionRefused: _option_refused,
     OutOfService: _out_of_service,
     NotTaken: _not_taken,
@@ -144,6 +168,14 @@ TABLE: Mapping[type[Exception], Row] = {
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,
     QueryError: query_problem,
+    UploadUnknown: UPLOAD_UNKNOWN,
+    OffsetWrong: offset_wrong,
+    UploadComplete: UPLOAD_COMPLETE,
+    UploadIncomplete: UPLOAD_INCOMPLETE,
+    UploadInUse: UPLOAD_IN_USE,
+    UploadTooLarge: BODY_TOO_LARGE,
+    TooManyUploads: too_many,
+    DigestWrong: digest_wrong,
 }
 
 

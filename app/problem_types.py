@@ -25,7 +25,8 @@ NOT_ACCEPTABLE = ProblemType(
 )  # fmt: skip
 BODY_TOO_LARGE = ProblemType(
     "body-too-large", 413, "The body is too large",
-    "A JSON body is larger than MILLRACE_APP_MAX_BODY_BYTES. Send less at once.",
+    "A JSON body is larger than MILLRACE_APP_MAX_BODY_BYTES, or another one than the limit that "
+    "the detail names. Send less at once.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type", 415, "The body is of a type this call does not take",
@@ -82,7 +83,7 @@ TOO_MANY_QUEUED = ProblemType(
 )  # fmt: skip
 TOO_MANY_STREAMS = ProblemType(
     "too-many-streams", 503, "Too many event streams are open",
-    "The replica has MILLRACE_ASYNC_MAX_STREAMS of them. Poll the query instead, or try again.",
+    "The replica has MILLRACE_ASYNC_MAX_STREAMS of them. Poll instead, or try again.",
 )  # fmt: skip
 IDEMPOTENCY_KEY_INVALID = ProblemType(
     "idempotency-key-invalid", 400, "The Idempotency-Key cannot be used",
@@ -147,6 +148,59 @@ ALGORITHM_OUT_OF_SERVICE = ProblemType(
     "algorithm-out-of-service", 503, "The algorithm failed its self-test",
     "This replica would compute wrong digests with it, so it refuses. Others are not affected.",
 )  # fmt: skip
+UPLOAD_UNKNOWN = ProblemType(
+    "upload-unknown", 404, "No such upload is known",
+    "The id never was one, the upload was deleted, or nobody has added to it for long.",
+)  # fmt: skip
+UPLOAD_OFFSET_WRONG = ProblemType(
+    "upload-offset-wrong", 409, "The upload goes on from another offset",
+    "Nothing was added. The member expected-offset and the header Upload-Offset say how many bytes "
+    "have come.",
+)  # fmt: skip
+UPLOAD_COMPLETE = ProblemType(
+    "upload-complete", 409, "The upload is complete",
+    "Nothing can be added to it, and it cannot be completed otherwise. Make another upload.",
+)  # fmt: skip
+UPLOAD_INCOMPLETE = ProblemType(
+    "upload-incomplete", 409, "The upload is not complete",
+    "Send the rest of the file, and Upload-Complete: ?1 with the last part.",
+)  # fmt: skip
+UPLOAD_IN_USE = ProblemType(
+    "upload-in-use", 409, "A job reads the upload",
+    "It cannot be deleted before the job is finished or cancelled.",
+)  # fmt: skip
+TOO_MANY_UPLOADS = ProblemType(
+    "too-many-uploads", 503, "There is no room for uploads now",
+    "MILLRACE_UPLOADS_MAX_OPEN are open, or all of them take MILLRACE_UPLOADS_TOTAL_BYTES. Delete "
+    "some, or try again after the time in Retry-After.",
+)  # fmt: skip
+
+JOB_UNKNOWN = ProblemType(
+    "job-unknown", 404, "No such job is known",
+    "The id never was one, or the job was forgotten, with all it left, when its time was over.",
+)  # fmt: skip
+JOB_NOT_DONE = ProblemType(
+    "job-not-done", 409, "The job is not done",
+    "Its rows are not all there: it has not come to its end, and Retry-After says when to look "
+    "again, or it has failed or was cancelled. partial=true gets those that are there.",
+)  # fmt: skip
+JOB_STATE_UNFIT = ProblemType(
+    "job-state-unfit", 409, "That does not fit the state of the job",
+    "Only what is unfinished can be paused or resumed, only what is finished can be forgotten, and "
+    "what was cancelled is not tried again. state says in which state it is.",
+)  # fmt: skip
+TOO_MANY_JOBS = ProblemType(
+    "too-many-jobs", 503, "Too many jobs are unfinished",
+    "MILLRACE_JOBS_MAX_UNFINISHED are not finished yet. Retry-After says when to try again.",
+)  # fmt: skip
+IDEMPOTENCY_KEY_BUSY = ProblemType(
+    "idempotency-key-busy", 409, "A request with this Idempotency-Key is being worked on",
+    "The same key came in two requests at once. Send this one again after the time in Retry-After.",
+)  # fmt: skip
+CURSOR_INVALID = ProblemType(
+    "cursor-invalid", 400, "The place to go on from makes no sense",
+    "after, or Last-Event-ID, is none that this call has given. Take it from the latest answer.",
+)  # fmt: skip
 
 DIGEST_UNKNOWN = ProblemType(
     "digest-unknown", 404, "This digest was never stored",
@@ -203,6 +257,18 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     QUERY_TOO_COSTLY,
     DIGEST_MISMATCH,
     ALGORITHM_OUT_OF_SERVICE,
+    JOB_UNKNOWN,
+    JOB_NOT_DONE,
+    JOB_STATE_UNFIT,
+    TOO_MANY_JOBS,
+    IDEMPOTENCY_KEY_BUSY,
+    CURSOR_INVALID,
+    UPLOAD_UNKNOWN,
+    UPLOAD_OFFSET_WRONG,
+    UPLOAD_COMPLETE,
+    UPLOAD_INCOMPLETE,
+    UPLOAD_IN_USE,
+    TOO_MANY_UPLOADS,
     DIGEST_UNKNOWN,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,

@@ -10,6 +10,7 @@ from flask import current_app
 from app.cache.wiring import Cache
 from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
+from app.jobs.wiring import JobDesk
 from app.metrics import AppMetrics
 from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
@@ -20,6 +21,7 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
+from app.uploads.wiring import UploadServices
 from db.database import Database
 from db.notices import Notices
 from tasks.dispatcher import Dispatcher
@@ -55,6 +57,8 @@ class Services:
     self_check: SelfCheck
     query_settings: QuerySettings
     hashing: Hashing
+    jobs: JobDesk
+    uploads: UploadServices
     digests: Digests
     passwords: Passwords
     cache: Cache

@@ -13,6 +13,7 @@ from lb.limiter.limiter import Limiter
 from lb.records import Members, Record, Records
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings
+from lb.stream_paths import StreamPaths
 
 # what is less is not told
 _NO_TIME_S = 0.001
@@ -69,11 +70,17 @@ class Proxy:
         self.now = clock()
         self.clients: set[Client] = set()
         self.records = Records(settings.explain_requests)
+        self.stream_paths = StreamPaths(settings.streams)
         self._whole_time = _time_budget(settings.request_timeout_s)
         self.draining = False
 
-    def time_budget(self, passed_s: float) -> bytes:
-        """Return the header line that tells a replica how long it may take: what is left."""
+    def time_budget(self, target: bytes, passed_s: float) -> bytes:
+        """Return the header line that tells a replica how long it may take: what is left.
+
+        None where a request may take any time.
+        """
+        if self.stream_paths.include(target):
+            return b""
         if passed_s < _NO_TIME_S:
             return self._whole_time
         return _time_budget(max(_NO_TIME_S, self.settings.request_timeout_s - passed_s))

@@ -49,6 +49,12 @@ def _paths(text: str) -> str:
     return text
 
 
+def _stream_paths(text: str) -> str:
+    if any(path.strip().endswith("/") for path in text.split(",")):
+        raise ValueError("give paths that end without /: they stand for all that lies below, too")
+    return _paths(text)
+
+
 def _networks(text: str) -> str:
     parse_networks(text)
     return text
@@ -149,6 +155,11 @@ class BalancerSettings(BaseSettings):
 
     proxy_protocol: Literal["off", "require"] = "off"
 
+    stream_paths: Annotated[str, AfterValidator(_stream_paths)] = (
+        "/v1/hash/stream,/v1/hash/batch,/v1/uploads,/v1/jobs"
+    )
+    stream_min_bytes_per_s: Annotated[int, Field(ge=0)] = 1024
+
     @model_validator(mode="after")
     def _head_holds_the_line(self) -> Self:
         if self.max_request_line_bytes > self.max_header_bytes:
@@ -209,6 +220,12 @@ class BalancerSettings(BaseSettings):
         """Paths to which a POST may be sent twice."""
         paths = (path.strip() for path in self.retry_safe_paths.split(","))
         return frozenset(path.encode() for path in paths if path)
+
+    @property
+    def streams(self) -> tuple[bytes, ...]:
+        """Paths below which bodies and answers have no limits but of silence and pace."""
+        paths = (path.strip() for path in self.stream_paths.split(","))
+        return tuple(path.encode() for path in paths if path)
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:

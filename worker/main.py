@@ -19,14 +19,17 @@ from db.own import own_database
 from db.reader import reader_database
 from db.sealing_key import SealingKey
 from db.settings import DatabaseSettings
-from hashing.passwords.known_answers import self_test
+from hashing.digester import Digester
+from hashing.known_answers import self_test
+from hashing.passwords.known_answers import self_test as password_self_test
 from hashing.passwords.scheme import Limits
 from hashing.passwords.settings import PasswordLimits
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
 from jobs.ledger import POINT_QUERIES, Ledger
 from jobs.reconciler import Reconciler
-from jobs.settings import JobSettings
+from jobs.settings import HashKeySettings, JobSettings
+from jobs.uploads import Uploads
 from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
@@ -122,6 +125,7 @@ def main() -> int:
         settings = WorkerSettings()
         queue_settings = QueueSettings()
         job_settings = JobSettings()
+        hash_keys = HashKeySettings().decoded()
         password_limits = PasswordLimits()
         database_settings = DatabaseSettings().model_copy(
             update={
@@ -163,7 +167,11 @@ def main() -> int:
     bulk = bulk_runner(
         own,
         client,
-        job_kinds(Tools(own, bulk_reader, others)),
+        job_kinds(
+            Tools(
+                own, bulk_reader, others, job_settings, hash_keys, tested_digester(), Uploads(own)
+            )
+        ),
         job_settings,
         name=name,
         slots=settings.bulk_slots,
@@ -189,7 +197,7 @@ def password_lane(settings: WorkerSettings, own: Database, limits: Limits) -> li
     """Return what a worker takes of the password lane, if anything."""
     if settings.password_slots == 0:
         return []
-    failures = self_test()
+    failures = password_self_test()
     for scheme, reason in failures.items():
         _log.error("password scheme out of service", scheme=scheme, reason=reason)
     handler = PasswordRunner(SealingKey(own).get, limits, failures).run
@@ -219,7 +227,7 @@ def bulk_runner(
     reconciler = Reconciler(
         own,
         ledger,
-        CleanUp(own, key_retention_s=settings.key_retention_s),
+        [CleanUp(own, key_retention_s=settings.key_retention_s)],
         Bell(client),
         policies,
         random.random,
@@ -227,6 +235,14 @@ def bulk_runner(
     return BulkRunner(
         ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
     )
+
+
+def tested_digester() -> Digester:
+    """Test all algorithms, which takes some milliseconds; return those that passed."""
+    failures = self_test()
+    for name, reason in failures.items():
+        _log.error("algorithm out of service", algorithm=name, reason=reason)
+    return Digester(failures)
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -42,6 +42,7 @@ class ClientConnection(asyncio.Protocol):
             max_line=settings.max_request_line_bytes,
             max_head=settings.max_header_bytes,
             max_body=settings.max_body_bytes,
+            streams=proxy.stream_paths.include,
         )
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None

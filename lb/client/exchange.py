@@ -38,6 +38,8 @@ class Exchange:
     _fields = b""
     _in_budget = False
     _over = False
+    _paced = 0
+    _paced_at = 0.0
     _replayable = False
     _retries = 0
     _sending_paused = False
@@ -129,12 +131,14 @@ class Exchange:
     def check(self, now: float) -> None:
         """End the request when somebody has been silent for too long."""
         from_client = not self.request.complete and not self._sending_paused
+        streams = self._proxy.stream_paths.include(self.request.head.target)
         problem = overdue(
             self._proxy.settings,
-            passed_s=now - self._started,
+            passed_s=now - (self._pace_since(now) if streams else self._started),
             silent_s=now - self._moved,
             from_client=from_client,
             to_client=self._client.is_stalled,
+            streams=streams,
         )
         if problem is None:
             return
@@ -144,6 +148,15 @@ class Exchange:
             if not from_client and self._backend is not None:
                 self._backend.failures += 1
             self.fail(problem)
+
+    def _pace_since(self, now: float) -> float:
+        """Return since when the sender of a stream is slower than it has to be; `now`: it isn't."""
+        request, settings = self.request, self._proxy.settings
+        enough = settings.stream_min_bytes_per_s * settings.request_timeout_s
+        paced = request.received - self._paced >= enough
+        if paced or request.complete or self._sending_paused:
+            self._paced, self._paced_at = request.received, now
+        return self._paced_at or self._started
 
     def fail(self, problem: Problem) -> None:
         """Answer with a problem; when the answer has begun, break it off instead."""
@@ -290,7 +303,9 @@ class Exchange:
         self._connection = connection
         self._attempt_started = now = proxy.clock()
         wire = request.serialise(
-            client.forwarding, self._request_id, proxy.time_budget(now - self._started)
+            client.forwarding,
+            self._request_id,
+            proxy.time_budget(request.head.target, now - self._started),
         )
         if not self._replayable:
             wire += request.take()

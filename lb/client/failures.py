@@ -48,6 +48,15 @@ def body_stalled(seconds: float) -> Problem:
     )  # fmt: skip
 
 
+def body_too_slow(least: int, seconds: float) -> Problem:
+    """Return the 408 when a body of any size comes in drops, and would hold a replica for long."""
+    return Problem(
+        408, "request-timeout", "The request took too long to arrive",
+        f"Fewer than {least} bytes a second of the body came in {seconds:.0f} s "
+        "(MILLRACE_LB_STREAM_MIN_BYTES_PER_S). Send it faster, or in parts.",
+    )  # fmt: skip
+
+
 def request_expired(seconds: float, *, by_client: bool) -> Problem:
     """Return the 504 when a request took too long in all; 408 when its sender was the slow one."""
     return Problem(

@@ -1,6 +1,7 @@
 """Reads a client's bytes into requests, strictly, with limits on every size."""
 
 from collections import deque
+from collections.abc import Callable
 
 from lb.wire.chunks import BadChunk, Chunks
 from lb.wire.head import REMEMBERED_BYTES, is_malformed
@@ -17,15 +18,23 @@ class RequestReader:
 
     `requests` holds the requests whose heads are complete, oldest first; bodies of the newest go
     on arriving.  `refusal` is set when the bytes after them are not acceptable; what is fed from
-    then on is ignored.
+    then on is ignored.  Targets that `streams` may have bodies above `max_body`.
     """
 
     __slots__ = (
         "_begun", "_chunks", "_ended", "_max_body", "_max_head", "_max_line", "_max_short",
-        "_newest", "refusal", "requests",
+        "_newest", "_streams", "refusal", "requests",
     )  # fmt: skip
 
-    def __init__(self, *, max_line: int, max_head: int, max_body: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_line: int,
+        max_head: int,
+        max_body: int,
+        streams: Callable[[bytes], bool] = lambda _target: False,
+    ) -> None:
+        self._streams = streams
         self._max_line = max_line
         self._max_head = max_head
         self._max_body = max_body
@@ -104,7 +113,7 @@ class RequestReader:
             if is_malformed(raw):  # the same refusal however the bytes were cut
                 raise bad_request(_CONTROLS) from None
             raise
-        if head.content_length > self._max_body:
+        if head.content_length > self._max_body and not self._streams(head.target):
             raise self._body_too_large()
         return head
 
@@ -148,7 +157,7 @@ class RequestReader:
             request.complete = chunks.complete
             request.parts += chunks.parts
             chunks.parts.clear()
-            if request.received > self._max_body:
+            if request.received > self._max_body and not self._streams(request.head.target):
                 request.complete = False
                 raise self._body_too_large()
         else:

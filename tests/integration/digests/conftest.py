@@ -7,18 +7,11 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from app.cache.settings import CacheSettings
-from app.digests.settings import DigestSettings
-from app.hashes.settings import HashSettings
 from app.main import build_app, build_services, close
-from app.passwords.settings import PasswordSettings
-from app.queries.settings import QuerySettings
+from app.replica_settings import ReplicaSettings
 from app.services import Services
-from app.settings import AppSettings, read
 from db.migrate import migrate
 from db.settings import DatabaseSettings
-from hashing.passwords.settings import PasswordLimits
-from tasks.settings import QueueSettings
 
 MakeReplica = Callable[[], Services]
 
@@ -34,11 +27,7 @@ def make_replica(
     with ExitStack() as stack:
 
         def make() -> Services:
-            services = build_services(
-                read(AppSettings), read(DatabaseSettings), read(QueueSettings),
-                read(QuerySettings), read(CacheSettings), read(HashSettings),
-                read(DigestSettings), read(PasswordSettings), read(PasswordLimits),
-            )  # fmt: skip
+            services = build_services(ReplicaSettings.from_environment())
             stack.callback(close, services)
             services.own_database.open()
             services.digests.commit.start()

@@ -14,20 +14,14 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from app.cache.settings import CacheSettings
-from app.digests.settings import DigestSettings
-from app.hashes.settings import HashSettings
 from app.main import build_app, build_services, close
-from app.passwords.settings import PasswordSettings
-from app.queries.settings import QuerySettings
+from app.replica_settings import ReplicaSettings
 from app.services import Services
-from app.settings import AppSettings, read
 from cli.embedded.place import place_for
 from cli.embedded.program import RunningServer
 from cli.embedded.valkey import EmbeddedValkey
 from db.migrate import migrate
 from db.settings import DatabaseSettings
-from hashing.passwords.settings import PasswordLimits
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.heartbeat import Workers
@@ -82,11 +76,7 @@ def queue(environment: dict[str, str]) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def services(environment: dict[str, str]) -> Iterator[Services]:
-    services = build_services(
-        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings), read(DigestSettings), read(PasswordSettings),
-        read(PasswordLimits),
-    )  # fmt: skip
+    services = build_services(ReplicaSettings.from_environment())
     services.own_database.open()
     yield services
     close(services)

@@ -1,14 +1,21 @@
-"""Every setting of jobs is documented, with its default."""
+"""Every setting of jobs and uploads is documented, with its default."""
 
 from pathlib import Path
 
-from jobs.settings import JobSettings
+import pytest
 
-TEXT = (Path(__file__).parents[3] / "docs" / "jobs.md").read_text()
+from jobs.settings import JobSettings, UploadSettings
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
-def test_every_setting_is_documented_with_its_default() -> None:
-    for name, field in JobSettings.model_fields.items():
+@pytest.mark.parametrize(("kind", "page"), [(JobSettings, "jobs"), (UploadSettings, "uploads")])
+def test_every_setting_is_documented_with_its_default(
+    kind: type[JobSettings | UploadSettings], page: str
+) -> None:
+    text = (DOCS / f"{page}.md").read_text()
+    prefix = kind.model_config["env_prefix"]
+    for name, field in kind.model_fields.items():
         default = field.get_default(call_default_factory=True)
         shown = f"{default:g}" if isinstance(default, float) else default
-        assert f"| `MILLRACE_JOBS_{name.upper()}` | `{shown}` |" in TEXT, name
+        assert f"| `{prefix}{name.upper()}` | `{shown}` |" in text, name

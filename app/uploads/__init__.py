@@ -1,0 +1,1 @@
+"""Uploads as HTTP carries them."""
