@@ -21,6 +21,7 @@ from db.sealing_key import SealingKey
 from db.settings import DatabaseSettings
 from hashing.digester import Digester
 from hashing.known_answers import self_test
+from hashing.passwords.known_answers import self_test as password_self_test
 from hashing.passwords.scheme import Limits
 from hashing.passwords.settings import PasswordLimits
 from jobs.clean_up import CleanUp
@@ -205,7 +206,10 @@ def password_lane(settings: WorkerSettings, own: Database, limits: Limits) -> li
     """Return what a worker takes of the password lane, if anything."""
     if settings.password_slots == 0:
         return []
-    handler = PasswordRunner(SealingKey(own).get, limits).run
+    failures = password_self_test()
+    for scheme, reason in failures.items():
+        _log.error("password scheme out of service", scheme=scheme, reason=reason)
+    handler = PasswordRunner(SealingKey(own).get, limits, failures).run
     return [
         LaneSlots(
             PASSWORD,
