@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from app import endpoints
 from app.application import Application
+from app.body_streams import BodyStreams
 from app.cache.settings import CacheSettings
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
@@ -42,6 +43,7 @@ from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.settings import AppSettings, read
+from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
 from db.database import Database
@@ -62,7 +64,7 @@ ENDPOINTS = (
     *hash_bulk.endpoints, *uploads.endpoints, *cache.endpoints, *status.endpoints,
     *health.endpoints,
 )  # fmt: skip
-# who waits for somebody else's answer leaves this many threads to other requests
+# who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
 
 _log = structlog.stdlib.get_logger("app.main")
@@ -185,6 +187,9 @@ def build_services(
         query_settings=query_settings,
         hashing=hashing,
         uploads=build_uploads(own, hashing.digester, upload_settings),
+        body_streams=BodyStreams(
+            max(1, min(settings.app_body_streams, settings.app_threads - SPARE_THREADS))
+        ),
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, QUERY)],
@@ -223,6 +228,7 @@ def build_app(services: Services) -> Flask:
     register_request_log(app, services.settings.app_slow_request_s)
     services.metrics.register(app)
     register_error_handling(app)
+    register_unread_bodies(app)
     endpoints.register(app, ENDPOINTS)
     register_docs(app, ENDPOINTS)
     return app

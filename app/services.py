@@ -7,6 +7,7 @@ from typing import cast
 import redis
 from flask import current_app
 
+from app.body_streams import BodyStreams
 from app.cache.wiring import Cache
 from app.hashes.wiring import Hashing
 from app.metrics import AppMetrics
@@ -55,6 +56,7 @@ class Services:
     query_settings: QuerySettings
     hashing: Hashing
     uploads: UploadServices
+    body_streams: BodyStreams
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

@@ -22,6 +22,7 @@ from app.problem_types import (
     BODY_TOO_LARGE,
     DIGEST_MISMATCH,
     MALFORMED_JSON,
+    TOO_MANY_BODIES,
     UNSUPPORTED_MEDIA_TYPE,
     VALIDATION_FAILED,
 )
@@ -44,7 +45,7 @@ _BATCH_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
     response=BatchItem,
     reads={NDJSON.media_type: HashRequest},
     problems=(MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED,
-              ALGORITHM_OUT_OF_SERVICE),
+              ALGORITHM_OUT_OF_SERVICE, TOO_MANY_BODIES),
 )  # fmt: skip
 def hash_batch() -> Response:
     """Hash many values.
@@ -88,7 +89,7 @@ def hash_batch() -> Response:
         QueryParameter("output", "How digests are written; `hex` when it is left out.", OUTPUTS),
     ),
     problems=(BAD_REQUEST, BODY_TOO_LARGE, DIGEST_MISMATCH, VALIDATION_FAILED,
-              ALGORITHM_OUT_OF_SERVICE),
+              ALGORITHM_OUT_OF_SERVICE, TOO_MANY_BODIES),
 )  # fmt: skip
 def hash_stream() -> Response:
     """Hash a body of any size, in constant memory.

@@ -86,7 +86,8 @@ class Replica:
         return self.process.wait(DEADLINE_S)
 
 
-def _starter(folder: Path) -> Iterator[Start]:
+def starter(folder: Path) -> Iterator[Start]:
+    """Give what starts replicas in a folder; they are stopped afterwards."""
     started: list[Replica] = []
 
     def start(**environment: str) -> Replica:
@@ -107,7 +108,7 @@ def _starter(folder: Path) -> Iterator[Start]:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a replica with the given environment; it is stopped after the test."""
-    yield from _starter(tmp_path)
+    yield from starter(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +124,7 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory: pytest.TempPathFactory, nowhere: dict[str, str]) -> Iterator[Replica]:
     """A replica whose PostgreSQL and Redis are away, for all tests that don't stop it."""
-    for start in _starter(tmp_path_factory.mktemp("alone")):
+    for start in starter(tmp_path_factory.mktemp("alone")):
         yield start(**nowhere)
 
 
@@ -144,7 +145,7 @@ def formats(
         connection.execute("CREATE DATABASE formats")
     url = postgres.url("formats")
     migrate(url, DatabaseSettings(DATABASE_URL=url))
-    for start in _starter(tmp_path_factory.mktemp("formats")):
+    for start in starter(tmp_path_factory.mktemp("formats")):
         yield start(DATABASE_URL=url, REDIS_URL=valkey.url(1023))
 
 
