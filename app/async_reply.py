@@ -1,14 +1,14 @@
 """How an asynchronous query answers over HTTP: promised, looked up, and at last with its rows."""
 
-from flask import Response, request
+from flask import Response
 
 from app.bodies import json_response
 from app.formats.kept import kept_answer
 from app.formats.responses import Asked
+from app.idempotency_key import idempotency_key
 from app.models_async import AsyncQueryDocument
 from app.preferences import Preferences
 from app.problem_types import (
-    IDEMPOTENCY_KEY_INVALID,
     IDEMPOTENCY_KEY_REUSED,
     QUERY_UNKNOWN,
     TOO_MANY_QUEUED,
@@ -21,7 +21,6 @@ from app.queries.request import QueryInput
 from app.waiting_client import patience_s
 
 RETRY_AFTER_S = 1
-LONGEST_KEY = 255
 
 
 def promise(
@@ -29,7 +28,7 @@ def promise(
 ) -> Response:
     """Accept the query: 202, or its answer if that is there within `wait`.  Raises Problem."""
     try:
-        query_id = queries.accept(query, _idempotency_key())
+        query_id = queries.accept(query, idempotency_key())
     except KeyReused as error:
         raise Problem(
             IDEMPOTENCY_KEY_REUSED,
@@ -94,18 +93,3 @@ def _reply(queries: AsyncQueries, query_id: str, query: AsyncQuery | None, form:
             response.headers["Retry-After"] = str(RETRY_AFTER_S)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _idempotency_key() -> str | None:
-    """Return the key; a structured-field string, as the draft has it, or the bare text."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if len(key) >= 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise Problem(
-            IDEMPOTENCY_KEY_INVALID,
-            f"The Idempotency-Key is not 1 to {LONGEST_KEY} printable ASCII characters.",
-        )
-    return key

@@ -39,12 +39,16 @@ class PathParameter:
 
 @dataclass(frozen=True)
 class QueryParameter:
-    """A parameter in the URL after `?`; the view reads it.  `values` are those it may have."""
+    """A parameter in the URL after `?`; the view reads it.
+
+    `values` are those it may have, none: any of its type.
+    """
 
     name: str
     description: str
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
     repeated: bool = False
+    type: Literal["string", "integer"] = "string"
 
 
 @dataclass(frozen=True)
@@ -107,17 +111,18 @@ class Endpoints:
         response: type[BaseModel] | None,
         request: type[BaseModel] | None = None,
         parameters: Sequence[PathParameter] = (),
-        also: Mapping[int, type[BaseModel]] | None = None,
+        also: Mapping[int, type[BaseModel] | None] | None = None,
         problems: Sequence[ProblemType] = (),
         example: Mapping[str, Any] | None = None,
         reads: Mapping[str, type[BaseModel] | None] | None = None,
         query: Sequence[QueryParameter] = (),
+        status: int = 200,
     ) -> Callable[[ViewT], ViewT]:
         """Declare the decorated view as a call; its docstring is the documentation.
 
-        `response` None: 204, without a body.  `also` are statuses besides that carry a model;
-        `problems` those beyond what every call, and every call with a body or with a parameter,
-        can answer.
+        `response` None: 204, without a body; else it comes with `status`.  `also` are statuses
+        besides, with their models; `problems` those beyond what every call, and every call with a
+        body or with a parameter, can answer.
         """
 
         def declare(view: ViewT) -> ViewT:
@@ -134,7 +139,7 @@ class Endpoints:
                     summary=summary.rstrip("."),
                     description=description,
                     request=request,
-                    responses={200 if response else 204: response, **(also or {})},
+                    responses={status if response else 204: response, **(also or {})},
                     problems=tuple(
                         sorted({*usual, *problems}, key=lambda kind: (kind.status, kind.slug))
                     ),

@@ -88,7 +88,9 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _query_parameter(parameter: QueryParameter) -> dict[str, Any]:
-    one: dict[str, Any] = {"type": "string", "enum": list(parameter.values)}
+    one: dict[str, Any] = {"type": parameter.type}
+    if parameter.values:
+        one["enum"] = list(parameter.values)
     return {
         "name": parameter.name,
         "in": "query",

@@ -83,7 +83,7 @@ TOO_MANY_QUEUED = ProblemType(
 )  # fmt: skip
 TOO_MANY_STREAMS = ProblemType(
     "too-many-streams", 503, "Too many event streams are open",
-    "The replica has MILLRACE_ASYNC_MAX_STREAMS of them. Poll the query instead, or try again.",
+    "The replica has MILLRACE_ASYNC_MAX_STREAMS of them. Poll instead, or try again.",
 )  # fmt: skip
 IDEMPOTENCY_KEY_INVALID = ProblemType(
     "idempotency-key-invalid", 400, "The Idempotency-Key cannot be used",
@@ -180,6 +180,52 @@ TOO_MANY_BODIES = ProblemType(
     "goes on where it was.",
 )  # fmt: skip
 
+JOB_UNKNOWN = ProblemType(
+    "job-unknown", 404, "No such job is known",
+    "The id never was one, or the job was forgotten, with all it left, when its time was over.",
+)  # fmt: skip
+JOB_NOT_DONE = ProblemType(
+    "job-not-done", 409, "The job is not done",
+    "Its rows are not all there: it has not come to its end, and Retry-After says when to look "
+    "again, or it has failed or was cancelled. partial=true gets those that are there.",
+)  # fmt: skip
+JOB_STATE_UNFIT = ProblemType(
+    "job-state-unfit", 409, "That does not fit the state of the job",
+    "Only what is unfinished can be paused or resumed, only what is finished can be forgotten, and "
+    "what was cancelled is not tried again. state says in which state it is.",
+)  # fmt: skip
+TOO_MANY_JOBS = ProblemType(
+    "too-many-jobs", 503, "Too many jobs are unfinished",
+    "MILLRACE_JOBS_MAX_UNFINISHED are not finished yet. Retry-After says when to try again.",
+)  # fmt: skip
+IDEMPOTENCY_KEY_BUSY = ProblemType(
+    "idempotency-key-busy", 409, "A request with this Idempotency-Key is being worked on",
+    "The same key came in two requests at once. Send this one again after the time in Retry-After.",
+)  # fmt: skip
+CURSOR_INVALID = ProblemType(
+    "cursor-invalid", 400, "The place to go on from makes no sense",
+    "after, or Last-Event-ID, is none that this call has given. Take it from the latest answer.",
+)  # fmt: skip
+
+DIGEST_UNKNOWN = ProblemType(
+    "digest-unknown", 404, "This digest was never stored",
+    "Only digests that were asked for with store: true are remembered.",
+)  # fmt: skip
+DIGEST_STORE_BUSY = ProblemType(
+    "digest-store-busy", 503, "The digest cannot be stored just now",
+    "Too many wait for that, or PostgreSQL does not answer. Nothing was stored; Retry-After says "
+    "when to try again.",
+)  # fmt: skip
+DIGEST_STORE_UNSURE = ProblemType(
+    "digest-store-unsure", 503, "It is not known whether the digest was stored",
+    "PostgreSQL did not confirm it in time. Send it again: at worst it is counted twice.",
+)  # fmt: skip
+PASSWORDS_BUSY = ProblemType(
+    "passwords-busy", 503, "Too many passwords wait to be hashed",
+    "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
+    "again.",
+)  # fmt: skip
+
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
     BAD_REQUEST,
@@ -216,6 +262,12 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     QUERY_TOO_COSTLY,
     DIGEST_MISMATCH,
     ALGORITHM_OUT_OF_SERVICE,
+    JOB_UNKNOWN,
+    JOB_NOT_DONE,
+    JOB_STATE_UNFIT,
+    TOO_MANY_JOBS,
+    IDEMPOTENCY_KEY_BUSY,
+    CURSOR_INVALID,
     UPLOAD_UNKNOWN,
     UPLOAD_OFFSET_WRONG,
     UPLOAD_COMPLETE,
@@ -223,4 +275,8 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     UPLOAD_IN_USE,
     TOO_MANY_UPLOADS,
     TOO_MANY_BODIES,
+    DIGEST_UNKNOWN,
+    DIGEST_STORE_BUSY,
+    DIGEST_STORE_UNSURE,
+    PASSWORDS_BUSY,
 )

@@ -9,8 +9,11 @@ from flask import current_app
 
 from app.body_streams import BodyStreams
 from app.cache.wiring import Cache
+from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
+from app.jobs.wiring import JobDesk
 from app.metrics import AppMetrics
+from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
 from app.queries.running import RunningQueries
@@ -55,8 +58,11 @@ class Services:
     self_check: SelfCheck
     query_settings: QuerySettings
     hashing: Hashing
+    jobs: JobDesk
     uploads: UploadServices
     body_streams: BodyStreams
+    digests: Digests
+    passwords: Passwords
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

@@ -1,9 +1,11 @@
 """Forgets finished jobs whose time is over, and idempotency keys that were kept long enough."""
 
 from db.database import Database
+from db.pool import Connection
 from jobs import job_sql
 
 JOBS_AT_ONCE = 20
+STATEMENTS_AT_ONCE = 8  # a round of the reconciler has more to do
 
 
 class CleanUp:
@@ -17,14 +19,26 @@ class CleanUp:
         self._key_retention_s = key_retention_s
 
     def step(self) -> int:
-        """Forget some; return how many jobs.  Raises db.errors."""
-        forgotten = 0
+        """Forget some; return how many jobs are gone for good.  Raises db.errors."""
         with self._database.connection() as connection:
             connection.execute(job_sql.FORGET_KEYS, [str(self._key_retention_s)])
             expired = connection.execute(job_sql.EXPIRED, [str(JOBS_AT_ONCE)]).fetchall()
-            for row in expired:
-                # replayed in between, it is expired no more, and each statement asks for that
-                while connection.execute(job_sql.DELETE_TASKS, row).fetchone() is not None:
-                    pass
-                forgotten += len(connection.execute(job_sql.DELETE, row).fetchall())
-        return forgotten
+            statements = STATEMENTS_AT_ONCE
+            for forgotten, (job_id,) in enumerate(expired):
+                statements = _empty(connection, job_id or "", statements)
+                if statements == 0:
+                    return forgotten
+                connection.execute(job_sql.DELETE, [job_id])
+        return len(expired)
+
+
+def _empty(connection: Connection, job_id: str, statements: int) -> int:
+    """Delete what a job has left; return how many of so many statements are left, 0: not all."""
+    for delete, most in job_sql.DELETE_OF_JOB:
+        # replayed in between, it is expired no more, and each statement asks for that
+        values = [job_id, str(most)]
+        while len(connection.execute(delete.encode(), values).fetchall()) == most:
+            statements -= 1
+            if statements == 0:
+                return 0
+    return statements

@@ -45,7 +45,10 @@ class TaskContext:
         self.rows, self.bytes = rows, size
 
     def log(self, message: str, level: LogLevel = "info") -> None:
-        """Say something to whoever reads the job's log; no values of users' rows, no secrets."""
+        """Say something to whoever reads the job's log; no values of users' rows, no secrets.
+
+        Shown within a renewal.  Cut at 2,000 characters, and after 1,000 lines of one attempt.
+        """
         with self._lock:
             self._said += 1
             if self._said <= MOST_LINES:

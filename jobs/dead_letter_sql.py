@@ -5,6 +5,7 @@ be null.
 """
 
 from jobs.states import task_sources
+from jobs.turn_sql import in_turn
 
 _MATCHES = """task.state = 'dead' AND ($1::text IS NULL OR task.kind = $1)
    AND ($2::text IS NULL OR task.error_class = $2) AND ($3::text IS NULL OR task.cause = $3)
@@ -31,25 +32,28 @@ LOCK_JOBS = f"""SELECT id FROM jobs
  ORDER BY id LIMIT $6::int FOR NO KEY UPDATE"""
 
 # Parameters: the filter, a JSON array of the jobs that are locked, over how many seconds.
-REPLAY = f"""UPDATE job_tasks AS task
-   SET state = CASE WHEN job.state = 'paused' THEN 'held' ELSE 'ready' END, attempt = 0,
+REPLAY = (
+    in_turn(
+        f"job.id IN (SELECT json_array_elements_text($6::json)) AND {_MATCHES}"
+        f" AND task.state IN ({task_sources('ready')})",
+        """state = CASE WHEN job_state = 'paused' THEN 'held' ELSE 'ready' END, attempt = 0,
        due_at = clock_timestamp() + random() * make_interval(secs => $7::float8),
-       finished_at = NULL
-  FROM jobs AS job
- WHERE job.id = job_id AND job_id IN (SELECT json_array_elements_text($6::json)) AND {_MATCHES}
-   AND task.state IN ({task_sources("ready")})
-RETURNING job_id"""
+       finished_at = NULL""",
+    )
+    + " AND task.state = 'dead' RETURNING task.job_id"
+)
 
 # What waited for the failed job goes on, and its last task will run again.
 # Parameter: a JSON array of the jobs concerned.
 _THESE = "job_id IN (SELECT json_array_elements_text($1::json))"
-LET_TASKS_GO = f"""UPDATE job_tasks AS task SET state = 'ready'
-  FROM jobs AS job
- WHERE job.id = job_id AND job.state = 'failed' AND task.state = 'held' AND NOT is_last
-   AND {_THESE}"""
+LET_TASKS_GO = in_turn(
+    f"job.state = 'failed' AND task.state = 'held' AND NOT task.is_last AND {_THESE}",
+    "state = 'ready'",
+)
 HOLD_LAST = f"""UPDATE job_tasks
    SET state = 'held', attempt = 0, token = token + 1, worker = NULL, lease_until = NULL
  WHERE is_last AND state IN ({task_sources("held")}) AND {_THESE}"""
 BRING_BACK = """UPDATE jobs
-   SET state = 'running', error_class = NULL, error = NULL, finished_at = NULL, expires_at = NULL
+   SET state = 'running', error_class = NULL, error = NULL, finished_at = NULL, expires_at = NULL,
+       running_since = clock_timestamp()
  WHERE state IN ('done', 'failed') AND id IN (SELECT json_array_elements_text($1::json))"""

@@ -1,12 +1,14 @@
 """Tasks that were given up: looked at, grouped by cause, and replayed."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.database import Database
 from db.pool import Row
 from jobs import dead_letter_sql
+from jobs.event import NewEvent, append
 from jobs.record import DeadLetter
 
 JOBS_AT_ONCE = 500
@@ -94,10 +96,18 @@ class DeadLetters:
             replayed = connection.execute(
                 dead_letter_sql.REPLAY.encode(), [*values, jobs, str(over_s)]
             ).fetchall()
-            concerned = [json.dumps(sorted({job_id or "" for (job_id,) in replayed}))]
+            counts = Counter(job_id or "" for (job_id,) in replayed)
+            concerned = [json.dumps(sorted(counts))]
             connection.execute(dead_letter_sql.LET_TASKS_GO.encode(), concerned)
             connection.execute(dead_letter_sql.HOLD_LAST.encode(), concerned)
             connection.execute(dead_letter_sql.BRING_BACK, concerned)
+            append(
+                connection,
+                [
+                    NewEvent(job_id, "retried", message=f"dead letters replayed: {count}")
+                    for job_id, count in counts.items()
+                ],
+            )
         return len(replayed)
 
     def _run(self, sql: str, values: Sequence[str | None]) -> list[Row]:

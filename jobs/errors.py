@@ -38,3 +38,11 @@ class PermanentFailure(Exception):
     def __init__(self, message: str, error_class: str | None = None) -> None:
         super().__init__(message)
         self.error_class = error_class or type(self).__name__
+
+
+class KeyInUse(JobError):
+    """A request with the same idempotency key is just being processed."""
+
+
+class CursorMalformed(JobError):
+    """What was given as the id of an event is none."""

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,7 +11,10 @@ from db.database import Database
 from db.pool import Connection, Row
 from jobs import job_sql, task_sql
 from jobs.causes import cause_of
+from jobs.context import LogLevel
 from jobs.errors import Lost
+from jobs.event import EventName, NewEvent, append, as_json
+from jobs.event_sql import LONGEST_MESSAGE
 from jobs.kind import PLAN, Done, Kind
 from jobs.record import NewTask, TaskClaim
 from jobs.states import TaskState
@@ -32,6 +36,14 @@ class Failure:
     pause_s: float | None
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """Keys of the claims that are still held, and the events that are to be given again."""
+
+    held: AbstractSet[tuple[str, int, int]]
+    waiting: Sequence[NewEvent]
+
+
 class Ledger:
     """Every method is one transaction, and raises db.errors when PostgreSQL is away.
 
@@ -45,28 +57,56 @@ class Ledger:
 
     def claim(self, kinds: Iterable[str], worker: str) -> TaskClaim | None:
         """Take the task of these kinds whose turn it is, for as long as a lease lasts."""
-        rows = self._run(task_sql.CLAIM, [",".join(kinds), worker, str(self._lease_s)])
-        if not rows:
-            return None
-        claim = TaskClaim.read(rows[0])
-        if claim.job_state == "queued":
-            self._run(job_sql.STARTED, [claim.job_id])
+        values = [",".join(kinds), worker, str(self._lease_s)]
+        with self._database.connection() as connection:
+            row = connection.execute(task_sql.CLAIM.encode(), values).fetchone()
+            if row is None:
+                return None
+            claim = TaskClaim.read(row)
+            if claim.job_state == "queued":
+                connection.execute(job_sql.STARTED.encode(), [claim.job_id])
         return claim
 
-    def renew(self, claims: Iterable[TaskClaim]) -> set[tuple[str, int, int]]:
-        """Renew the leases; return the keys of those that are still held."""
-        keys = json.dumps([claim.key for claim in claims])
-        rows = self._run(task_sql.RENEW, [keys, str(self._lease_s)])
-        return {(job_id or "", int(number or 0), int(token or 0)) for job_id, number, token in rows}
+    def renew(
+        self, claims: Iterable[tuple[TaskClaim, int, int]], events: Sequence[NewEvent] = ()
+    ) -> Renewal:
+        """Renew the leases of claims, each with its rows and bytes so far, and write events.
 
-    def done(self, claim: TaskClaim, done: Done, kind: Kind, attempts: int) -> None:
+        All in one round trip.  No job is waited for: events that could not be written, since
+        somebody else just wrote some of that job, are to be given again.
+        """
+        keys = json.dumps([[*claim.key, rows, size] for claim, rows, size in claims])
+        rows = self._run(task_sql.RENEW, [keys, str(self._lease_s), as_json(events)])
+        waiting = {job_id for held, job_id, _, _ in rows if held != "t"}
+        return Renewal(
+            {
+                (job_id or "", int(number or 0), int(token or 0))
+                for held, job_id, number, token in rows
+                if held == "t"
+            },
+            [event for event in events if event.job_id in waiting],
+        )
+
+    def done(
+        self,
+        claim: TaskClaim,
+        done: Done,
+        kind: Kind,
+        attempts: int,
+        events: Sequence[NewEvent] = (),
+    ) -> None:
         """Commit what a task leaves behind, and that it is done, in one transaction.
 
-        `attempts` are those of the tasks it adds.  Raises Lost, and then nothing of it happened.
+        `attempts` are those of the tasks it adds, `events` what it had still to say.  Raises Lost,
+        and then nothing of it happened.
         """
         expects = done.expected_rows is not None or done.expected_bytes is not None
         changes_job = bool(done.adds) or expects or claim.name == PLAN
-        with self._transaction() as connection:
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._database.connection())
+            if changes_job or events or done.effects is not None:
+                stack.enter_context(connection.transaction())
+            # else its mark is all: a transaction by itself, in one round trip
             if changes_job:
                 connection.execute(job_sql.LOCK, [claim.job_id])
             mark = connection.execute(
@@ -89,13 +129,20 @@ class Ledger:
                         _number(done.expected_bytes),
                     ],
                 )
+            append(connection, events)
 
     def failed(
-        self, claim: TaskClaim, failure: Failure, *, only_if_lapsed: bool = False
+        self,
+        claim: TaskClaim,
+        failure: Failure,
+        events: Sequence[NewEvent] = (),
+        *,
+        only_if_lapsed: bool = False,
     ) -> TaskState | None:
-        """Note a failed attempt; return the task's new state, None if it was somebody else's.
+        """Note a failed attempt, and what it had still to say.
 
-        A dead letter fails its job, unless that tolerates it: what has not begun is held then.
+        Return the task's new state; None if it was somebody else's, and then nothing is noted.  A
+        dead letter fails its job, unless that tolerates it: what has not begun is held then.
         """
         is_dead = failure.pause_s is None
         error = failure.error[:LONGEST_ERROR].replace("\0", "")
@@ -110,33 +157,40 @@ class Ledger:
             if row is None:
                 return None
             state, tolerates = row
+            told = [*events, _event_of(claim, failure, lapsed=only_if_lapsed)]
             if is_dead and tolerates != "t":
                 values = [claim.job_id, failure.error_class, error, str(self._retention_s)]
-                connection.execute(job_sql.FAIL.encode(), values)
+                if connection.execute(job_sql.FAIL.encode(), values).fetchone() is not None:
+                    message = f"{failure.error_class}: {error}"
+                    told.append(NewEvent(claim.job_id, "failed", "error", message))
                 connection.execute(job_sql.HOLD_TASKS, [claim.job_id])
+            append(connection, told)
         return cast("TaskState", state)
 
     def release(self, claim: TaskClaim) -> None:
         """Let another worker run it, at once; this attempt does not count."""
         with self._transaction() as connection:
             connection.execute(job_sql.LOCK, [claim.job_id])
-            connection.execute(task_sql.RELEASE.encode(), _holder(claim))
+            released = connection.execute(task_sql.RELEASE.encode(), _holder(claim)).fetchone()
+            if released is not None:
+                append(connection, [_of_task(claim, "handed_on", "debug", "")])
 
     def settle(self, job_id: str) -> bool:
         """Finish the job if nothing of it is left to do; True if its last task may run now.
 
         To be called after the end of each task, by whoever ended it.
         """
-        if self._run(job_sql.IS_OVER, [job_id]) != [("t",)]:
-            return False
-        with self._transaction() as connection:
-            # asked again behind the lock: a dead letter may have been replayed in between
-            connection.execute(job_sql.LOCK, [job_id])
+        with self._database.connection() as connection:
             if connection.execute(job_sql.IS_OVER.encode(), [job_id]).fetchone() != ("t",):
                 return False
-            if connection.execute(job_sql.LET_LAST_GO, [job_id]).fetchone() is not None:
-                return True
-            connection.execute(job_sql.FINISH.encode(), [job_id, str(self._retention_s)])
+            with connection.transaction():
+                # asked again behind the lock: a dead letter may have been replayed in between
+                connection.execute(job_sql.LOCK, [job_id])
+                if connection.execute(job_sql.IS_OVER.encode(), [job_id]).fetchone() != ("t",):
+                    return False
+                if connection.execute(job_sql.LET_LAST_GO, [job_id]).fetchone() is not None:
+                    return True
+                connection.execute(job_sql.FINISH.encode(), [job_id, str(self._retention_s)])
         return False
 
     def over(self) -> list[str]:
@@ -167,8 +221,21 @@ def add_tasks(connection: Connection, job_id: str, tasks: Sequence[NewTask], att
 
     Each is given up after so many `attempts`.
     """
-    given = json.dumps([[task.name, task.parameters, task.is_last] for task in tasks])
+    # parameters as text within: as a part of the JSON they could not hold U+0000
+    given = json.dumps([[task.name, json.dumps(task.parameters), task.is_last] for task in tasks])
     connection.execute(task_sql.ADD, [job_id, given, str(attempts)])
+
+
+def _event_of(claim: TaskClaim, failure: Failure, *, lapsed: bool) -> NewEvent:
+    message = f"{failure.error_class}: {failure.error}"[: LONGEST_MESSAGE - 100]
+    if failure.pause_s is None:
+        return _of_task(claim, "dead_letter", "error", message)
+    message += f" (next attempt in {failure.pause_s:.3g} s)"
+    return _of_task(claim, "lease_lapsed" if lapsed else "failed_attempt", "warning", message)
+
+
+def _of_task(claim: TaskClaim, event: EventName, level: LogLevel, message: str) -> NewEvent:
+    return NewEvent(claim.job_id, event, level, message, claim.number, claim.attempt)
 
 
 def _holder(claim: TaskClaim) -> list[str]:

@@ -1,11 +1,11 @@
 """Puts right what nobody else will: lapsed leases, jobs nobody finished, workers not called."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
 from db.database import Database
-from jobs.clean_up import CleanUp
 from jobs.ledger import Failure, Ledger
 from jobs.retry import RetryPolicy, next_pause_s
 from tasks.bell import MOST_NOTICES, Bell
@@ -15,6 +15,13 @@ PATIENCE = 10
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('millrace.jobs'), hashtext('reconciler'))"
 
 _log = structlog.get_logger(__name__)
+
+
+class Steps(Protocol):
+    """Work without end in small steps."""
+
+    def step(self) -> object:
+        """Do some of it.  Raises db.errors."""
 
 
 class Reconciler:
@@ -27,14 +34,14 @@ class Reconciler:
         self,
         database: Database,
         ledger: Ledger,
-        clean_up: CleanUp,
+        clean_ups: Sequence[Steps],
         bell: Bell,
         policies: Mapping[str, RetryPolicy],
         random_share: Callable[[], float],
     ) -> None:
         self._database = database
         self._ledger = ledger
-        self._clean_up = clean_up
+        self._clean_ups = clean_ups
         self._bell = bell
         self._policies = policies
         self._random_share = random_share
@@ -54,7 +61,8 @@ class Reconciler:
             self._reclaim()
             for job_id in self._ledger.over():
                 self._ledger.settle(job_id)
-            self._clean_up.step()
+            for clean_up in self._clean_ups:
+                clean_up.step()
             if due := self._ledger.count_due(MOST_NOTICES):
                 self._bell.ring(due)
         return True

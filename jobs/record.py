@@ -1,5 +1,6 @@
 """Jobs and tasks as the ledger keeps them.  Times are ISO 8601 in UTC."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ DEFAULT_PRIORITY = 5
 class NewJob:
     """A job to be accepted.  `parameters` are JSON; of two priorities the higher goes first.
 
-    `attempts` are those of its plan.
+    `attempts` are those of its plan.  `request` is what a request with the same key must be like,
+    where the parameters hold what differs each time; None: they, the kind and the priority.
     """
 
     kind: str
@@ -23,11 +25,19 @@ class NewJob:
     priority: int = DEFAULT_PRIORITY
     idempotency_key: str | None = None
     attempts: int = 5
+    request: str | None = None
 
     def text(self) -> str:
-        """Return the request as JSON, always the same for the same request."""
+        """Return the request, always the same for the same request."""
+        if self.request is not None:
+            return self.request
         request = [self.kind, self.parameters, self.priority]
         return json.dumps(request, sort_keys=True, separators=(",", ":"))
+
+
+def digest_of(request: str) -> str:
+    """Return the digest by which the ledger knows a request again."""
+    return hashlib.sha256(request.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -46,12 +56,16 @@ class NewTask:
 class Progress:
     """What has been done of a job; `expected_…` is None where nobody knows.
 
-    `tasks` counts by state; `rows` and `bytes` are those of the tasks that are done.
+    `tasks` counts by state; `rows` and `bytes` are those of tasks that are done, and of running
+    ones so far; `attempts` are all at its tasks, those not counted that came before a replay.
+    `ran_s`: seconds it has been running, not paused and not over.
     """
 
     tasks: Mapping[TaskState, int]
     rows: int
     bytes: int
+    attempts: int
+    ran_s: float
     expected_rows: int | None
     expected_bytes: int | None
 
@@ -60,10 +74,42 @@ class Progress:
         """Return the number of tasks known so far."""
         return sum(self.tasks.values())
 
+    @property
+    def rows_per_s(self) -> float | None:
+        """Return the rows a second over the time it ran; None before it has run."""
+        return self.rows / self.ran_s if self.ran_s > 0 else None
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """Return the bytes a second over the time it ran; None before it has run."""
+        return self.bytes / self.ran_s if self.ran_s > 0 else None
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Return how long the rest takes at the pace so far; None where nothing tells.
+
+        By rows where it is known how many will come, else by bytes, else by tasks, of which more
+        may come.
+        """
+        ended = sum(self.tasks.get(state, 0) for state in ("done", "dead", "cancelled"))
+        for done, expected in (
+            (self.rows, self.expected_rows),
+            (self.bytes, self.expected_bytes),
+            (ended, self.total),
+        ):
+            if expected is not None:
+                left = max(0, expected - done)
+                return self.ran_s * left / done if done > 0 else None
+        return None
+
 
 @dataclass(frozen=True)
 class Job:
-    """One job; `error_class` and `error` say why it failed."""
+    """One job; `error_class` and `error` say why it failed.
+
+    `summary` is the JSON text that its last task left as result; of a job without a last task, its
+    plan's.
+    """
 
     id: str
     kind: str
@@ -76,6 +122,7 @@ class Job:
     started_at: str | None
     finished_at: str | None
     expires_at: str | None
+    summary: str | None
     progress: Progress
 
     @property
@@ -83,11 +130,17 @@ class Job:
         """Whether nothing of it runs any more, unless somebody has it retried."""
         return self.state in FINISHED
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is finished, and what ran of it when it failed has ended, too."""
+        return self.is_finished and not self.progress.tasks.get("leased")
+
     @classmethod
     def read(cls, row: Row) -> Self:
         """Return the job of a row of job_sql.COLUMNS."""
         job_id, kind, parameters, state, priority, error_class, error, *rest = row
-        created_at, started_at, finished_at, expires_at, tasks, rows, size, *expected = rest
+        created_at, started_at, finished_at, expires_at, summary, tasks, *counts = rest
+        rows, size, attempts, ran_s, expected_rows, expected_bytes = counts
         return cls(
             job_id or "",
             kind or "",
@@ -100,8 +153,15 @@ class Job:
             started_at,
             finished_at,
             expires_at,
+            summary,
             Progress(
-                json.loads(tasks or "{}"), int(rows or 0), int(size or 0), *map(_count, expected)
+                json.loads(tasks or "{}"),
+                int(rows or 0),
+                int(size or 0),
+                int(attempts or 0),
+                float(ran_s or 0),
+                _count(expected_rows),
+                _count(expected_bytes),
             ),
         )
 

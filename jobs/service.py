@@ -1,6 +1,5 @@
 """The replica's side of the ledger: accepts jobs, shows them, and tells them what to do."""
 
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -8,14 +7,16 @@ from contextlib import contextmanager
 
 from db.database import Database
 from db.pool import Connection
-from jobs import job_sql
+from jobs import event_sql, job_sql
+from jobs.context import LogLevel
 from jobs.dead_letters import DeadLetterFilter, DeadLetters
-from jobs.errors import KeyReused, NotPossible, TooManyJobs
+from jobs.errors import KeyInUse, KeyReused, NotPossible, TooManyJobs
+from jobs.event import EventName, JobEvent, NewEvent, append, at_least, position
 from jobs.kind import PLAN
-from jobs.ledger import add_tasks
-from jobs.record import Job, NewJob, NewTask
+from jobs.record import Job, NewJob, digest_of
 from jobs.settings import JobSettings
-from jobs.states import JobState
+from jobs.states import JobState, TaskState
+from jobs.task_record import TaskRecord
 from tasks.bell import Bell
 
 
@@ -43,9 +44,9 @@ class Jobs:
     def create(self, job: NewJob) -> tuple[str, bool]:
         """Accept a job; return its id, and whether it is new: False if its key was used before.
 
-        Once this returns, the job is not lost.  Raises KeyReused, TooManyJobs.
+        Once this returns, the job is not lost.  Raises KeyInUse, KeyReused, TooManyJobs.
         """
-        with self._transaction() as connection:
+        with self._database.connection() as connection:
             job_id, is_new = self.create_in(connection, job)
         if is_new:
             self._bell.ring(1)
@@ -55,18 +56,21 @@ class Jobs:
         """Accept a job as part of the caller's transaction; as `create`, but no worker is called.
 
         A worker finds it within a second or so, unless the caller calls `wake` after its commit.
+        Until then another job with the same key raises KeyInUse.
         """
         job_id = self._new_id()
-        digest = hashlib.sha256(job.text().encode()).hexdigest()
-        inserted = connection.execute(
-            job_sql.INSERT,
+        digest = digest_of(job.text())
+        is_free, inserted = connection.execute(
+            job_sql.INSERT.encode(),
             [
                 job_id, job.kind, json.dumps(job.parameters), str(job.priority),
-                job.idempotency_key, digest, str(self._settings.max_unfinished),
+                job.idempotency_key, digest, str(self._settings.max_unfinished), PLAN,
+                str(job.attempts),
             ],
-        ).fetchone()  # fmt: skip
+        ).fetchone() or (None, None)  # fmt: skip
+        if is_free != "t":
+            raise KeyInUse("A request with this idempotency key is being worked on; try again.")
         if inserted is not None:
-            add_tasks(connection, job_id, [NewTask(PLAN)], job.attempts)
             return job_id, True
         # the same key came before, by whatever way, or there is no room
         known = connection.execute(job_sql.BY_KEY, [job.idempotency_key]).fetchone()
@@ -81,6 +85,12 @@ class Jobs:
         """Call idle workers; does nothing while Redis is away."""
         self._bell.ring(tasks)
 
+    def of_key(self, key: str) -> tuple[str, str] | None:
+        """Return the id of the job that an idempotency key made, and the digest of its request."""
+        with self._database.connection() as connection:
+            row = connection.execute(job_sql.BY_KEY, [key]).fetchone()
+        return None if row is None else (row[0] or "", row[1] or "")
+
     def find(self, job_id: str) -> Job | None:
         """Return the job; None if there is none, or no more."""
         with self._database.connection() as connection:
@@ -91,16 +101,54 @@ class Jobs:
         self,
         *,
         limit: int,
-        after: str | None = None,
+        after: tuple[str, str] | None = None,
         state: JobState | None = None,
         kind: str | None = None,
     ) -> list[Job]:
-        """Return at most `limit` jobs, newest first, from behind the one with the id `after` on."""
+        """Return at most `limit` jobs, newest first.
+
+        `after`: `created_at` and id of the last one seen, which may be gone by now.
+        """
+        values = [state, kind, *(after or (None, None)), str(limit)]
+        with self._database.connection() as connection:
+            rows = connection.execute(job_sql.LIST.encode(), values).fetchall()
+        return [Job.read(row) for row in rows]
+
+    def tasks(
+        self,
+        job_id: str,
+        *,
+        limit: int,
+        after: int | None = None,
+        state: TaskState | None = None,
+    ) -> Sequence[TaskRecord]:
+        """Return at most `limit` of its tasks by number, from behind the number `after` on."""
+        last = None if after is None else str(after)
         with self._database.connection() as connection:
             rows = connection.execute(
-                job_sql.LIST.encode(), [state, kind, after, str(limit)]
+                job_sql.TASKS.encode(), [job_id, state, last, str(limit)]
             ).fetchall()
-        return [Job.read(row) for row in rows]
+        return [TaskRecord.read(row) for row in rows]
+
+    def events(
+        self,
+        job_id: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        task: int | None = None,
+        level: LogLevel | None = None,
+    ) -> Sequence[JobEvent]:
+        """Return at most `limit` of its events in their order, from behind the id `after` on.
+
+        Who asks again with the id of the last one misses none and sees none twice.  `task`: of
+        that task alone; `level`: of that level and those above.  Raises CursorMalformed.
+        """
+        number = None if task is None else str(task)
+        values = [job_id, position(after), number, at_least(level), str(limit)]
+        with self._database.connection() as connection:
+            rows = connection.execute(event_sql.READ, values).fetchall()
+        return [JobEvent.read(row) for row in rows]
 
     def cancel(self, job_id: str) -> JobState | None:
         """End a job that is not finished; return its state now, None if there is no such job.
@@ -109,15 +157,25 @@ class Jobs:
         happen.  What is done stays done.
         """
         retention = str(self._settings.retention_s)
-        return self._change(job_id, job_sql.CANCEL, [job_id, retention], job_sql.CANCEL_TASKS)
+        return self._change(
+            "cancelled", job_id, job_sql.CANCEL, [job_id, retention], job_sql.CANCEL_TASKS
+        )
+
+    def forget(self, job_id: str) -> bool:
+        """Forget a finished job with all it left, and its key; False if it is none.
+
+        Nobody finds it any more; a worker deletes it by and by.
+        """
+        with self._database.connection() as connection:
+            return connection.execute(job_sql.FORGET.encode(), [job_id]).fetchone() is not None
 
     def pause(self, job_id: str) -> JobState | None:
         """Begin no further task of an unfinished job; return its state now, None if unknown."""
-        return self._change(job_id, job_sql.PAUSE, [job_id], job_sql.HOLD_TASKS)
+        return self._change("paused", job_id, job_sql.PAUSE, [job_id], job_sql.HOLD_TASKS)
 
     def resume(self, job_id: str) -> JobState | None:
         """Go on with a paused job; return its state now, None if unknown."""
-        state = self._change(job_id, job_sql.RESUME, [job_id], job_sql.LET_TASKS_GO)
+        state = self._change("resumed", job_id, job_sql.RESUME, [job_id], job_sql.LET_TASKS_GO)
         self._bell.ring(1)
         return state
 
@@ -139,13 +197,19 @@ class Jobs:
         return replayed
 
     def _change(
-        self, job_id: str, change: str, values: Sequence[str], change_tasks: str
+        self,
+        event: EventName,
+        job_id: str,
+        change: str,
+        values: Sequence[str],
+        change_tasks: str,
     ) -> JobState | None:
         with self._transaction() as connection:
             if connection.execute(job_sql.LOCK, [job_id]).fetchone() is None:
                 return None
             if connection.execute(change.encode(), values).fetchone() is not None:
                 connection.execute(change_tasks.encode(), [job_id])
+                append(connection, [NewEvent(job_id, event)])
         job = self.find(job_id)
         return None if job is None else job.state
 

@@ -4,7 +4,9 @@ Each that changes a held task asks for its state and its token: after a lease ha
 somebody else has claimed the task, the former holder's statement finds no row.
 """
 
+from jobs.event_sql import TRY_APPEND
 from jobs.states import task_sources
+from jobs.turn_sql import now_at
 
 _HELD_BY_US = "job_id = $1 AND number = $2::int AND token = $3::int8 AND state = 'leased'"
 
@@ -22,28 +24,36 @@ CLAIM = f"""WITH best AS MATERIALIZED (
 UPDATE job_tasks AS task
    SET state = 'leased', attempt = attempt + 1, token = token + 1, worker = $2,
        lease_until = clock_timestamp() + make_interval(secs => $3::float8),
-       started_at = clock_timestamp()
+       started_at = clock_timestamp(), rows_so_far = 0, bytes_so_far = 0
   FROM jobs AS job
  WHERE (task.job_id, task.number) = (SELECT job_id, number FROM best) AND job.id = task.job_id
    AND task.state IN ({task_sources("leased")})
 RETURNING {_CLAIM}"""
 
-# Which of the given are still held; their leases are renewed.  One that is locked is just being
-# finished by its own slot: to wait for that would let the other leases lapse.
-# Parameters: a JSON array of [job id, number, token], lease in s.
-RENEW = """WITH given AS (
-    SELECT value ->> 0 AS job_id, (value ->> 1)::int AS number, (value ->> 2)::int8 AS token
+# Which of the given are still held; their leases are renewed, with how far they have come, and what
+# tasks have said is written.  A task that is locked is just being finished by its own slot: to wait
+# for that would let the other leases lapse.  So would waiting for a job's events: what is not
+# written now, comes with the next renewal.
+# Parameters: a JSON array of [job id, number, token, rows, bytes], lease in s, a JSON array of
+# events.  Returns [true, job id, number, token] of what is held, [false, job id] of jobs whose
+# events must wait.
+RENEW = f"""WITH given AS (
+    SELECT value ->> 0 AS job_id, (value ->> 1)::int AS number, (value ->> 2)::int8 AS token,
+           (value ->> 3)::int8 AS rows, (value ->> 4)::int8 AS bytes
       FROM json_array_elements($1::json)
 ), free AS MATERIALIZED (
-    SELECT task.job_id, task.number FROM job_tasks AS task JOIN given USING (job_id, number, token)
+    SELECT task.job_id, task.number, given.rows, given.bytes
+      FROM job_tasks AS task JOIN given USING (job_id, number, token)
      WHERE state = 'leased' FOR UPDATE OF task SKIP LOCKED
 ), renewed AS (
     UPDATE job_tasks AS task
-       SET lease_until = clock_timestamp() + make_interval(secs => $2::float8)
+       SET lease_until = clock_timestamp() + make_interval(secs => $2::float8),
+           rows_so_far = free.rows, bytes_so_far = free.bytes
       FROM free WHERE task.job_id = free.job_id AND task.number = free.number
-)
-SELECT job_id, number, token FROM job_tasks JOIN given USING (job_id, number, token)
- WHERE state = 'leased'"""
+), {TRY_APPEND}
+SELECT true, job_id, number, token FROM job_tasks JOIN given USING (job_id, number, token)
+ WHERE state = 'leased'
+UNION ALL SELECT false, job_id, NULL, NULL FROM turn WHERE NOT is_ours"""
 
 # Comes first in the transaction of a task's effects: from here on nobody else can end or take
 # the task over.  Parameters: job id, number, token, rows, bytes, result.
@@ -88,22 +98,20 @@ LAPSED = f"""SELECT task.worker, {_CLAIM}
 COUNT_DUE = """SELECT count(*) FROM (
     SELECT FROM job_tasks WHERE state = 'ready' AND due_at <= now() LIMIT $1::int) AS due"""
 
-# Tasks for a job, in order.  A job's tasks take one turn each, from where the others of the same
-# priority are now: so a job of few tasks is not behind all of a job of many.  The row of `jobs` is
-# locked by the caller.
-# Parameters: job id, a JSON array of [name, parameters, whether it is the last], attempts.
-ADD = """WITH job AS (
+# Tasks for a job, in order, behind those that it has.  The row of `jobs` is locked by the caller.
+# Parameters: job id, a JSON array of [name, JSON of parameters, whether it is the last], attempts.
+ADD = f"""WITH job AS (
     SELECT id, kind, priority, state FROM jobs WHERE id = $1
+), latest AS (
+    SELECT number, turn FROM job_tasks WHERE job_id = $1 ORDER BY number DESC LIMIT 1
 ), first AS (
-    SELECT coalesce((SELECT max(number) + 1 FROM job_tasks WHERE job_id = $1), 0) AS number,
-           coalesce((SELECT turn FROM job_tasks
-                      WHERE state = 'ready' AND priority = (SELECT priority FROM job)
-                        AND due_at <= now() ORDER BY turn LIMIT 1), 0) AS turn
+    SELECT coalesce((SELECT number FROM latest), -1) + 1 AS number,
+           greatest({now_at("(SELECT priority FROM job)")}, (SELECT turn FROM latest)) AS turn
 )
 INSERT INTO job_tasks (job_id, number, kind, priority, turn, name, parameters, is_last, state,
                        max_attempts)
 SELECT job.id, first.number + place - 1, job.kind, job.priority, first.turn + place, task ->> 0,
-       task -> 1, (task ->> 2)::boolean,
+       (task ->> 1)::json, (task ->> 2)::boolean,
        CASE WHEN (task ->> 2)::boolean OR job.state IN ('paused', 'failed')
             THEN 'held' ELSE 'ready' END,
        $3::int

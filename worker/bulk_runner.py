@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import psycopg
 import redis
@@ -21,6 +21,7 @@ from jobs.settings import JobSettings
 from tasks.bell import Bell, await_ring, leave
 from tasks.errors import QueueUnavailable
 from tasks.link import borrowed
+from worker.held_tasks import HeldTasks
 
 OUTAGE_PAUSE_S = 1.0  # between two looks at a server that is away
 END_S = 2.0  # for tasks that are told to stop, to hear it
@@ -61,8 +62,7 @@ class BulkRunner:
         self._random_share = random_share
         self._stopping = threading.Event()
         self._gone = threading.Event()
-        self._lock = threading.Lock()
-        self._held: dict[tuple[str, int, int], tuple[TaskClaim, TaskContext]] = {}
+        self._held = HeldTasks()
         self._slots = [self._thread(f"bulk-{number}", self._serve) for number in range(slots)]
         self._others = [
             self._thread("bulk-keeper", self._keep),
@@ -86,13 +86,12 @@ class BulkRunner:
         self.stop()
         drained = _join(self._slots, timeout_s)
         if not drained:
-            with self._lock:
-                contexts = [context for _, context in self._held.values()]
-            for context in contexts:
+            for _, context in self._held.now():
                 context.stop("stopping")
             _join(self._slots, END_S)
         self._gone.set()
         _join(self._others, END_S)
+        self._renew([])  # what has been said since the last time is written, nothing kept
         try:
             with borrowed(self._client) as link:
                 leave(link, self._name)
@@ -126,13 +125,11 @@ class BulkRunner:
             self._stopping.wait(OUTAGE_PAUSE_S * (0.5 + self._random_share()))
 
     def _run(self, claim: TaskClaim) -> None:
-        context = TaskContext()
-        with self._lock:
-            self._held[claim.key] = (claim, context)
         try:
-            self._perform(claim, context)
-            if self._ledger.settle(claim.job_id):
-                self._bell.ring(1)
+            with self._held.holding(claim) as context:
+                self._perform(claim, context)
+                if self._ledger.settle(claim.job_id):
+                    self._bell.ring(1)
         except Lost as error:
             _log.info("task lost", job=claim.job_id, task=claim.number, error=str(error))
         except _TROUBLE as error:
@@ -141,9 +138,6 @@ class BulkRunner:
         except Exception:  # noqa: BLE001
             # a defect of ours: it must show, but a slot that ends in silence would be worse
             _log.exception("task not ended", job=claim.job_id, task=claim.number)
-        finally:
-            with self._lock:
-                del self._held[claim.key]
 
     def _perform(self, claim: TaskClaim, context: TaskContext) -> None:
         """Run the task and note how it ended.  Raises Lost and db.errors."""
@@ -152,7 +146,8 @@ class BulkRunner:
         try:
             done = kind.perform(claim, context)
             context.check()
-            self._ledger.done(claim, done, kind, policy.attempts)
+            with self._held.saying(claim, context) as events:
+                self._ledger.done(claim, done, kind, policy.attempts, events)
         except Lost:
             raise
         except Exception as error:  # whatever it is, it is this attempt's end
@@ -167,13 +162,16 @@ class BulkRunner:
                 share = self._random_share()
                 pause_s = next_pause_s(policy, claim.attempt, claim.max_attempts, share)
                 failure = Failure(type(error).__name__, str(error), pause_s)
-            self._failed(claim, failure)
+            self._failed(claim, context, failure)
         else:
             if done.adds:
                 self._bell.ring(len(done.adds))
 
-    def _failed(self, claim: TaskClaim, failure: Failure) -> None:
-        state = self._ledger.failed(claim, failure)
+    def _failed(self, claim: TaskClaim, context: TaskContext, failure: Failure) -> None:
+        with self._held.saying(claim, context) as events:
+            state = self._ledger.failed(claim, failure, events)
+        if state is None:
+            self._held.give_back(events)
         _log.warning(
             "task failed", job=claim.job_id, task=claim.number, kind=claim.kind,
             attempt=claim.attempt, error_class=failure.error_class, error=failure.error[:500],
@@ -181,20 +179,26 @@ class BulkRunner:
         )  # fmt: skip
 
     def _keep(self) -> None:
-        """Renew the leases; tell tasks that are this worker's no more."""
         while not self._gone.wait(self._settings.renew_s):
-            with self._lock:
-                held = list(self._held.values())
-            if not held:
-                continue
-            try:
-                still_ours = self._ledger.renew(claim for claim, _ in held)
-            except _TROUBLE as error:
-                _log.warning("leases of tasks not renewed", error=str(error))
-                continue
-            for claim, context in held:
-                if claim.key not in still_ours:
-                    context.stop("lost")
+            self._renew(self._held.now())
+
+    def _renew(self, held: Sequence[tuple[TaskClaim, TaskContext]]) -> None:
+        """Renew the leases, write what tasks have said, and tell those that are ours no more."""
+        events = self._held.unwritten()
+        if not held and not events:
+            return
+        try:
+            renewal = self._ledger.renew(
+                [(claim, context.rows, context.bytes) for claim, context in held], events
+            )
+        except _TROUBLE as error:
+            self._held.give_back(events)
+            _log.warning("leases of tasks not renewed", error=str(error))
+            return
+        self._held.give_back(renewal.waiting)
+        for claim, context in held:
+            if claim.key not in renewal.held:
+                context.stop("lost")
 
     def _reconcile(self) -> None:
         # jittered: workers that were started together should not ask together

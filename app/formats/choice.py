@@ -1,5 +1,6 @@
 """Which format, and which compression, a request asks for (RFC 9110 section 12.5)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from werkzeug.datastructures import MIMEAccept
@@ -30,30 +31,32 @@ FORMATS = (JSON, NDJSON, CSV, ARROW)
 ENCODINGS = ("zstd", "gzip")
 
 
-def chosen_format(accept: str | None, named: str | None) -> Format:
+def chosen_format(
+    accept: str | None, named: str | None, formats: Sequence[Format] = FORMATS
+) -> Format:
     """Return the format that the header `Accept`, or the URL's `format`, which wins, asks for.
 
-    Between equals the first of FORMATS wins.  Raises Problem: 406 for none that there is.
+    Between equals the first of `formats` wins.  Raises Problem: 406 for none that there is.
     """
     if named is not None:
-        for found in FORMATS:
+        for found in formats:
             if found.name == named:
                 return found
-        names = ", ".join(each.name for each in FORMATS)
+        names = ", ".join(each.name for each in formats)
         raise Problem(VALIDATION_FAILED, f"The URL's parameter format is none of {names}.")
     if not accept or not accept.strip():
-        return JSON
+        return formats[0]
     wanted = parse_accept_header(accept, MIMEAccept)
-    rated = [(_quality(each.media_type, wanted), -place) for place, each in enumerate(FORMATS)]
+    rated = [(_quality(each.media_type, wanted), -place) for place, each in enumerate(formats)]
     quality, place = max(rated)
     if quality <= 0:
-        available = [each.content_type for each in FORMATS]
+        available = [each.content_type for each in formats]
         raise Problem(
             NOT_ACCEPTABLE,
             f"Accept names no format that there is. Send one of: {', '.join(available)}.",
             extra={"available": available},
         )
-    return FORMATS[-place]
+    return formats[-place]
 
 
 def _quality(media_type: str, wanted: MIMEAccept) -> float:

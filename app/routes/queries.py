@@ -4,6 +4,7 @@ from flask import Response
 
 from app.async_reply import document, look_up, unknown
 from app.endpoints import Endpoints, PathParameter
+from app.event_response import event_response
 from app.formats.responses import asked
 from app.models_async import AsyncQueryDocument
 from app.models_query import QueryAnswer
@@ -17,7 +18,6 @@ from app.problem_types import (
 )
 from app.problems import Problem
 from app.services import services
-from app.waiting_client import patience_s
 
 endpoints = Endpoints("query")
 QUERY_ID = PathParameter(
@@ -26,8 +26,6 @@ QUERY_ID = PathParameter(
     "Id of an asynchronous query, or the X-Request-ID of one that somebody waits for.",
 )
 PROBLEMS = (QUERY_UNKNOWN, DATABASE_UNAVAILABLE, DATABASE_BUSY)
-LONGEST_STREAM_S = 3600.0
-END_BEFORE_S = 1.0  # in good order, rather than cut by the balancer
 
 
 @endpoints.endpoint(
@@ -78,17 +76,7 @@ def watch_query(query_id: str) -> Response:
     if services().asynchronous.find(query_id) is None:
         raise unknown(query_id)
     streams = services().event_streams
-    if not streams.take_place():
-        raise Problem(
-            TOO_MANY_STREAMS,
-            "As many event streams are open here as may be. Poll instead, or try again.",
-            retry_after_s=1.0,
-        )
-    life_s = max(END_BEFORE_S, patience_s(LONGEST_STREAM_S) - END_BEFORE_S)
-    response = Response(
-        streams.events(query_id, lambda query: document(query).model_dump(), life_s),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    return event_response(
+        streams.places,
+        lambda life_s: streams.events(query_id, lambda query: document(query).model_dump(), life_s),
     )
-    response.call_on_close(streams.give_place_back)
-    return response

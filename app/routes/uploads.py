@@ -35,7 +35,7 @@ _ADDING = (
 
 
 @endpoints.endpoint(
-    "POST", "/v1/uploads", response=None, also={201: UploadDocument},
+    "POST", "/v1/uploads", response=UploadDocument, status=201,
     reads={"application/octet-stream": None}, problems=_ADDING,
 )  # fmt: skip
 def create_upload() -> Response:

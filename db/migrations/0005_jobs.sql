@@ -19,6 +19,9 @@ CREATE TABLE millrace.jobs (
     expected_bytes bigint,
     created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
+    -- how long it has run: what came before the last pause or end, and since when it runs again
+    ran_s double precision NOT NULL DEFAULT 0,
+    running_since timestamptz,
     finished_at timestamptz,
     expires_at timestamptz
 );

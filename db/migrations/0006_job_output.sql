@@ -16,20 +16,19 @@ CREATE TABLE millrace.job_output (
 );
 ALTER TABLE millrace.job_output ALTER COLUMN data SET STORAGE EXTERNAL;
 
--- Changes of a job's state, and lines of its tasks' logs.
+-- Changes of a job's state, failures of its tasks, and lines of their logs.
 CREATE TABLE millrace.job_events (
     job_id text NOT NULL REFERENCES millrace.jobs ON DELETE CASCADE,
-    -- the transaction that wrote it: in the order of (xact, id), and without those that are still
-    -- being written, a reader who goes on from the last one seen misses none
-    xact xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    -- transactions that write to one job's events take turns (jobs/event_sql.py), so their ids are in
+    -- the order of the commits: a reader who goes on from the last one seen misses none
     id bigint GENERATED ALWAYS AS IDENTITY,
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    at timestamptz NOT NULL,
     task int,
     attempt int,
     level text NOT NULL CHECK (level IN ('debug', 'info', 'warning', 'error')),
     event text NOT NULL,
-    message text NOT NULL DEFAULT '',
-    PRIMARY KEY (job_id, xact, id)
+    message text NOT NULL,
+    PRIMARY KEY (job_id, id)
 );
 
 -- How far a running attempt has come; its task's rows and bytes say so once it is done.

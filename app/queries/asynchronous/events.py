@@ -1,11 +1,11 @@
 """The progress of an asynchronous query, as server-sent events."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from app.event_places import EventPlaces
 from app.queries.asynchronous.record import FINISHED, AsyncQuery
 from app.queries.switchboard import Switchboard
 from db.errors import DatabaseError
@@ -16,33 +16,19 @@ RETRY_MS = 1000
 
 
 class EventStreams:
-    """Streams of events, of which only so many may be open: each holds a thread of the server."""
+    """Streams of events about queries; each takes one of `places`."""
 
     def __init__(
         self,
         find: Callable[[str], AsyncQuery | None],
         switchboard: Switchboard,
-        *,
-        most: int,
+        places: EventPlaces,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find = find
         self._switchboard = switchboard
-        self._free = threading.BoundedSemaphore(most)
         self._monotonic = monotonic
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        """End all streams soon; their clients connect again, elsewhere."""
-        self._stopped.set()
-
-    def take_place(self) -> bool:
-        """Take a place for one stream, to be given back; False: all are taken."""
-        return self._free.acquire(blocking=False)
-
-    def give_place_back(self) -> None:
-        """Give a place back, once its stream is closed, begun or not."""
-        self._free.release()
+        self.places = places
 
     def events(
         self, query_id: str, document: Callable[[AsyncQuery], Mapping[str, Any]], life_s: float
@@ -58,7 +44,7 @@ class EventStreams:
         last: Mapping[str, Any] | None = None
         yield f"retry: {RETRY_MS}\n\n".encode()
         with self._switchboard.expecting(query_id) as changed:
-            while not self._stopped.is_set() and self._monotonic() < end:
+            while not self.places.is_stopped and self._monotonic() < end:
                 changed.clear()
                 try:
                     query = self._find(query_id)

@@ -36,7 +36,12 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 class Replica:
     """A replica, started; everything it printed is in `log`."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        application: str = "app.main:create_app()",
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -48,7 +53,7 @@ class Replica:
         argv = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "app" / "gunicorn.conf.py")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*argv, "app.main:create_app()"],
+                [*argv, application],
                 cwd=folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -90,8 +95,8 @@ def starter(folder: Path) -> Iterator[Start]:
     """Give what starts replicas in a folder; they are stopped afterwards."""
     started: list[Replica] = []
 
-    def start(**environment: str) -> Replica:
-        replica = Replica(folder / str(len(started)), environment)
+    def start(application: str = "app.main:create_app()", **environment: str) -> Replica:
+        replica = Replica(folder / str(len(started)), environment, application)
         started.append(replica)
         wait_until(replica.answers, "the replica answers")
         return replica

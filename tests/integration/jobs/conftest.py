@@ -151,7 +151,7 @@ class Crew:
             process.kill()
             process.wait()
         for runner in self._runners:
-            runner.drain(5.0)
+            runner.drain(0.1)
 
 
 @pytest.fixture

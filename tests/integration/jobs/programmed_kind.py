@@ -32,7 +32,8 @@ class Programmed(Kind):
 
     Of a task: `transient`: fails on its first so many attempts; `broken`: fails for good while
     that name is in the table `broken`; `wait_s`: waits; `stall`: the path of a file that it makes
-    once its effects are written, and then never ends, on its first attempt; `adds`: further tasks.
+    once its effects are written, and then never ends, on its first attempt; `adds`: further tasks;
+    `says`: lines for its log.  It reports half of its row when it begins.
     """
 
     name = "programmed"
@@ -47,6 +48,9 @@ class Programmed(Kind):
 
     def run(self, task: TaskClaim, context: TaskContext) -> Done:
         todo = task.parameters
+        for line in todo.get("says", []):
+            context.log(line)
+        context.report(1, 5)
         if task.attempt <= todo.get("transient", 0):
             raise ConnectionResetError(f"attempt {task.attempt} of row {task.number}")
         if "broken" in todo and self._is_broken(todo["broken"]):
@@ -55,7 +59,11 @@ class Programmed(Kind):
         if "sleep_s" in todo:
             self._sleep(todo["sleep_s"], context)
         return Done(
-            self._effects(task), [_task(added) for added in todo.get("adds", [])], rows=1, bytes=10
+            self._effects(task),
+            [_task(added) for added in todo.get("adds", [])],
+            rows=1,
+            bytes=10,
+            result=todo.get("result"),
         )
 
     def _is_broken(self, name: str) -> bool:

@@ -8,6 +8,7 @@ import redis
 
 from db.database import Database
 from db.pool import Connection
+from jobs import task_sql
 from jobs.context import TaskContext
 from jobs.errors import Lost
 from jobs.kind import Done
@@ -70,9 +71,24 @@ def test_a_worker_that_stopped_for_longer_than_its_lease_commits_nothing(
         ledger.done(stale, Done(effects), kind, 3)
     assert ledger.failed(stale, Failure("E", "late", None)) is None
     ledger.release(stale)
-    assert ledger.renew([stale]) == set()
+    assert ledger.renew([(stale, 0, 0)]).held == set()
     assert office.job(job_id).state == "done"
     assert office.effects(job_id) == [1]
+
+
+def test_a_job_that_is_paused_between_its_first_claim_and_the_note_of_it_goes_on(
+    ledger: Ledger, office: Office, kind: Programmed, database: Database
+) -> None:
+    job_id = office.create()
+    with database.connection() as connection:
+        row = connection.execute(task_sql.CLAIM.encode(), ["programmed", "a", "9"]).fetchone()
+    office.jobs.pause(job_id)
+    assert row is not None
+    ledger.done(TaskClaim.read(row), Done(), kind, 1)
+    assert office.jobs.resume(job_id) == "running"
+    assert ledger.over() == [job_id]
+    ledger.settle(job_id)
+    assert office.job(job_id).state == "done"
 
 
 def test_effects_and_added_tasks_are_undone_when_a_task_fails_while_committing(
@@ -90,7 +106,7 @@ def test_effects_and_added_tasks_are_undone_when_a_task_fails_while_committing(
         ledger.done(plan, Done(effects, added), kind, 3)
     assert office.effects("x") == []
     assert office.job(job_id).progress.tasks == {"leased": 1}
-    assert ledger.renew([plan]) == {plan.key}
+    assert ledger.renew([(plan, 0, 0)]).held == {plan.key}
 
 
 def test_a_task_that_kills_its_workers_is_a_dead_letter_in_the_end(

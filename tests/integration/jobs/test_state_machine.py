@@ -60,6 +60,18 @@ FORBIDDEN = """
     SELECT 'a mark without effects' FROM millrace.job_tasks AS task
      WHERE state = 'done' AND NOT EXISTS (SELECT FROM public.effects AS effect
             WHERE effect.job_id = task.job_id AND effect.number = task.number)
+    UNION ALL
+    SELECT 'a state that no event tells' FROM millrace.jobs AS job WHERE state <> (
+        SELECT CASE WHEN event <> 'resumed' THEN event WHEN started_at IS NULL THEN 'queued'
+                    ELSE 'running' END
+          FROM (SELECT CASE event WHEN 'retried' THEN 'running' ELSE event END AS event
+                  FROM millrace.job_events
+                 WHERE job_id = job.id AND task IS NULL
+                   AND NOT (event = 'retried' AND job.state = 'paused')
+                 ORDER BY id DESC LIMIT 1) AS latest)
+    UNION ALL
+    SELECT 'a clock that is wrong' FROM millrace.jobs
+     WHERE (state = 'running') <> (running_since IS NOT NULL)
 """
 
 
