@@ -181,6 +181,23 @@ def build_services(
     places = EventPlaces(settings.query.async_max_streams)
     hashing = build_hashing(settings.hashes)
     uploaded = build_uploads(own, hashing.digester, settings.uploads)
+    job_desk = build_jobs(
+        Jobs(own, Bell(client), settings.jobs),
+        JobTools(
+            own,
+            database,
+            uploaded.uploads,
+            parser,
+            frozenset(settings.jobs.databases),
+            queries,
+            settings.hash_keys.decoded(),
+        ),
+        places,
+        settings.app.app_max_body_bytes,
+        metrics.registry,
+        job_types,
+    )
+    metrics.before_scrape.append(job_desk.metrics.look)
     return Services(
         settings=settings.app,
         metrics=metrics,
@@ -202,13 +219,7 @@ def build_services(
             max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
         ),
         uploads=uploaded,
-        jobs=build_jobs(
-            Jobs(own, Bell(client), settings.jobs),
-            JobTools(own, database, uploaded.uploads, parser, frozenset(settings.jobs.databases)),
-            places,
-            settings.app.app_max_body_bytes,
-            job_types,
-        ),
+        jobs=job_desk,
         digests=build_digests(own, settings.digests),
         passwords=build_passwords(
             own, client, settings.queue, settings.passwords, settings.password_limits

@@ -25,14 +25,15 @@ from hashing.passwords.scheme import Limits
 from hashing.passwords.settings import PasswordLimits
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
-from jobs.ledger import POINT_QUERIES, Ledger
+from jobs.ledger import Ledger, worker_session
 from jobs.reconciler import Reconciler
-from jobs.settings import HashKeySettings, JobSettings
+from jobs.settings import HashKeySettings, JobSettings, UploadSettings
+from jobs.upload_clean_up import UploadCleanUp
 from jobs.uploads import Uploads
 from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
-from tasks.lanes import PASSWORD, QUERY
+from tasks.lanes import BULK, PASSWORD, QUERY
 from tasks.settings import QueueSettings
 from worker.bulk_runner import BulkRunner
 from worker.fragment_runner import FragmentRunner
@@ -125,6 +126,7 @@ def main() -> int:
         queue_settings = QueueSettings()
         job_settings = JobSettings()
         hash_keys = HashKeySettings().decoded()
+        upload_limits = UploadSettings().limits
         password_limits = PasswordLimits()
         database_settings = DatabaseSettings().model_copy(
             update={
@@ -139,7 +141,7 @@ def main() -> int:
     # Signals are waited for, not handled: a handler might run while its own thread holds a lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     database = reader_database(database_settings, "worker")
-    own = own_database(database_settings, "worker", session=POINT_QUERIES)
+    own = own_database(database_settings, "worker", session=worker_session(job_settings.lease_s))
     bulk_settings = database_settings.model_copy(
         # what a job takes hours for, is no mistake; each kind bounds its own statements
         update={
@@ -162,13 +164,20 @@ def main() -> int:
             LaneSlots(QUERY, settings.slots, FragmentRunner(database).run),
             *password_lane(settings, own, password_limits.limits()),
         ],
+        also=[BULK] if settings.bulk_slots else [],
     )
     bulk = bulk_runner(
         own,
         client,
         job_kinds(
             Tools(
-                own, bulk_reader, others, job_settings, hash_keys, tested_digester(), Uploads(own)
+                own,
+                bulk_reader,
+                others,
+                job_settings,
+                hash_keys,
+                tested_digester(),
+                Uploads(own, upload_limits),
             )
         ),
         job_settings,
@@ -223,7 +232,7 @@ def bulk_runner(
     reconciler = Reconciler(
         own,
         ledger,
-        [CleanUp(own, key_retention_s=settings.key_retention_s)],
+        [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
         Bell(client),
         policies,
         random.random,
