@@ -91,8 +91,7 @@ class Replica:
         return self.process.wait(DEADLINE_S)
 
 
-def starter(folder: Path) -> Iterator[Start]:
-    """Give what starts replicas in a folder; they are stopped afterwards."""
+def _starter(folder: Path) -> Iterator[Start]:
     started: list[Replica] = []
 
     def start(application: str = "app.main:create_app()", **environment: str) -> Replica:
@@ -113,7 +112,7 @@ def starter(folder: Path) -> Iterator[Start]:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a replica with the given environment; it is stopped after the test."""
-    yield from starter(tmp_path)
+    yield from _starter(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +128,7 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory: pytest.TempPathFactory, nowhere: dict[str, str]) -> Iterator[Replica]:
     """A replica whose PostgreSQL and Redis are away, for all tests that don't stop it."""
-    for start in starter(tmp_path_factory.mktemp("alone")):
+    for start in _starter(tmp_path_factory.mktemp("alone")):
         yield start(**nowhere)
 
 
@@ -150,7 +149,7 @@ def formats(
         connection.execute("CREATE DATABASE formats")
     url = postgres.url("formats")
     migrate(url, DatabaseSettings(DATABASE_URL=url))
-    for start in starter(tmp_path_factory.mktemp("formats")):
+    for start in _starter(tmp_path_factory.mktemp("formats")):
         yield start(DATABASE_URL=url, REDIS_URL=valkey.url(1023))
 
 

@@ -19,7 +19,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from db.migrate import migrate
 from db.settings import DatabaseSettings
-from tests.integration.app.conftest import DEADLINE_S, ROOT, Replica, Start, starter, wait_until
+from tests.integration.app.conftest import DEADLINE_S, ROOT, Replica, Start, _starter, wait_until
 from tests.integration.app.test_hash_bulk import GROWTH_BYTES, PIECE, PIECES, Memory, many
 
 CONTENT = bytes(index * 7 % 251 for index in range(3_000_000))
@@ -35,7 +35,7 @@ def replica(
         connection.execute("CREATE DATABASE uploads")
     url = postgres.url("uploads")
     migrate(url, DatabaseSettings(DATABASE_URL=url))
-    for start in starter(tmp_path_factory.mktemp("uploads")):
+    for start in _starter(tmp_path_factory.mktemp("uploads")):
         yield start(DATABASE_URL=url, REDIS_URL=valkey.url(1022))
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute("DROP DATABASE uploads WITH (FORCE)")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.integration.app.conftest import Replica, starter
+from tests.integration.app.conftest import Replica, _starter
 
 SQL = "SELECT id, n FROM t ORDER BY id"
 
@@ -14,7 +14,7 @@ SQL = "SELECT id, n FROM t ORDER BY id"
 def server(
     tables_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Replica]:
-    for start in starter(tmp_path_factory.mktemp("cache")):
+    for start in _starter(tmp_path_factory.mktemp("cache")):
         yield start(DATABASE_URL=tables_url, REDIS_URL=redis_url)
 
 

@@ -17,7 +17,7 @@ from jobs.settings import JobSettings
 from tasks.client import connect
 from tasks.consumer import worker_name
 from tasks.settings import QueueSettings
-from tests.integration.app.conftest import Replica, starter, wait_until
+from tests.integration.app.conftest import Replica, _starter, wait_until
 from tests.integration.app.jobs.written_kind import Written
 from tests.integration.jobs.programmed_kind import EFFECTS, Programmed
 from worker.main import bulk_runner
@@ -83,7 +83,7 @@ def desk(
             name=worker_name(), slots=4, block_s=queue.block_s,
         )  # fmt: skip
         runner.start()
-        for start in starter(tmp_path_factory.mktemp("desk")):
+        for start in _starter(tmp_path_factory.mktemp("desk")):
             replica = start(
                 APPLICATION, DATABASE_URL=url, REDIS_URL=queue.url,
                 MILLRACE_ASYNC_MAX_STREAMS="3", MILLRACE_APP_THREADS="24",
