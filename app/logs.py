@@ -16,17 +16,27 @@ _SHARED: tuple[Processor, ...] = (
 )
 
 
+# without the values of variables, which are structlog's default: they can be anybody's secrets
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
 def formatter(log_format: LogFormat) -> logging.Formatter:
     """Return the formatter for every handler: one JSON object a line, or text for people."""
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if log_format == "json":
         last += [
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        last += [structlog.dev.ConsoleRenderer(colors=False)]
+        last += [
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder()], processors=last
     )

@@ -15,17 +15,17 @@ from prometheus_client import CollectorRegistry
 
 from app import endpoints
 from app.application import Application
-from app.cache.settings import CacheSettings
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
+from app.digests.wiring import build_digests
 from app.error_handling import register_error_handling
 from app.event_places import EventPlaces
-from app.hashes.settings import HashSettings
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.wiring import JOB_TYPES, build_jobs
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
+from app.passwords.wiring import build_passwords
 from app.problem_table import problem_document, title_of
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.executor import Executor, ExecutorRules
@@ -40,17 +40,20 @@ from app.queries.settings import QuerySettings
 from app.queries.splitting_off import SplittingOff
 from app.queries.switchboard import Switchboard
 from app.readiness import Readiness
+from app.replica_settings import ReplicaSettings
 from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import (
     cache,
     dead_letters,
+    digests,
     explain,
     hash_bulk,
     health,
     job_history,
     job_rows,
     jobs,
+    passwords,
     queries,
     query,
     status,
@@ -59,29 +62,25 @@ from app.routes import (
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
-from app.settings import AppSettings, read
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
 from db.database import Database
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
-from db.settings import DatabaseSettings
 from jobs.service import Jobs
-from jobs.settings import JobSettings, UploadSettings
 from query.statement import Parser
 from tasks.bell import Bell
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
-from tasks.lanes import QUERY, lane_status
-from tasks.settings import QueueSettings
+from tasks.lanes import PASSWORD, QUERY, lane_status
 
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
-    *hash_bulk.endpoints, *jobs.endpoints, *job_history.endpoints, *job_rows.endpoints,
-    *dead_letters.endpoints, *uploads.endpoints, *cache.endpoints, *status.endpoints,
-    *health.endpoints,
+    *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
+    *job_history.endpoints, *job_rows.endpoints, *dead_letters.endpoints, *uploads.endpoints,
+    *cache.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -92,10 +91,7 @@ _log = structlog.stdlib.get_logger("app.main")
 def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     """Build the replica's application from the environment, with everything running."""
     configure_structlog()
-    services = build_services(
-        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings), read(JobSettings), read(UploadSettings), job_types,
-    )  # fmt: skip
+    services = build_services(ReplicaSettings.from_environment(), job_types)
     services.database.open()
     services.own_database.open()
     services.readiness.start()
@@ -104,19 +100,12 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     services.asynchronous.executor.start()
     services.self_check.start()
     services.cache.background.start()
+    services.digests.commit.start()
     return build_app(services)
 
 
 def build_services(
-    settings: AppSettings,
-    database_settings: DatabaseSettings,
-    queue_settings: QueueSettings,
-    query_settings: QuerySettings,
-    cache_settings: CacheSettings,
-    hash_settings: HashSettings,
-    job_settings: JobSettings,
-    upload_settings: UploadSettings,
-    job_types: Sequence[type[JobType[Any]]] = JOB_TYPES,
+    settings: ReplicaSettings, job_types: Sequence[type[JobType[Any]]] = JOB_TYPES
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
@@ -125,9 +114,9 @@ def build_services(
         _log.warning("breaker changed", old=old, new=new, reason=str(error) if error else None)
         metrics.breaker_changed(new)
 
-    database = reader_database(database_settings, "app", [breaker_changed])
-    own = own_database(database_settings, "app")
-    client = connect(queue_settings, "millrace-app")
+    database = reader_database(settings.database, "app", [breaker_changed])
+    own = own_database(settings.database, "app")
+    client = connect(settings.queue, "millrace-app")
 
     def found(check: str, ok: bool) -> None:
         metrics.check_up.labels(check).set(ok)
@@ -135,39 +124,39 @@ def build_services(
 
     readiness = Readiness(
         [postgresql_check(database), redis_check(client)],
-        interval_s=settings.app_probe_s,
+        interval_s=settings.app.app_probe_s,
         describe=title_of,
         on_finding=found,
     )
-    dispatcher = Dispatcher(client, queue_settings)
+    dispatcher = Dispatcher(client, settings.queue)
     query_metrics = QueryMetrics(metrics.registry)
     self_check = SelfCheck(
         database,
         SplittingOff(own),
         query_metrics,
-        share=query_settings.self_check_share,
-        timeout_s=query_settings.self_check_timeout_s,
-        max_bytes=query_settings.max_answer_bytes,
+        share=settings.query.self_check_share,
+        timeout_s=settings.query.self_check_timeout_s,
+        max_bytes=settings.query.max_answer_bytes,
     )
     parser = Parser(
-        cache_size=query_settings.plan_cache_size,
-        max_length=query_settings.max_sql_length,
-        max_depth=query_settings.max_sql_depth,
-        schema=database_settings.schema_name,
+        cache_size=settings.query.plan_cache_size,
+        max_length=settings.query.max_sql_length,
+        max_depth=settings.query.max_sql_depth,
+        schema=settings.database.schema_name,
     )
     queries = QueryService(
         database,
         dispatcher,
         parser=parser,
-        catalog=CatalogReader(database_settings.schema_name),
-        settings=query_settings,
+        catalog=CatalogReader(settings.database.schema_name),
+        settings=settings.query,
         metrics=query_metrics,
         self_check=self_check,
     )
     # a client of its own: the cache gives up on Redis long before the queue does
-    redis_timeout_s = cache_settings.cache_redis_timeout_s
+    redis_timeout_s = settings.cache.cache_redis_timeout_s
     cache_client = connect(
-        queue_settings.model_copy(
+        settings.queue.model_copy(
             update={"socket_timeout_s": redis_timeout_s, "connect_timeout_s": redis_timeout_s}
         ),
         "millrace-cache",
@@ -179,19 +168,36 @@ def build_services(
         database=database,
         own_database=own,
         registry=metrics.registry,
-        settings=cache_settings,
-        query_settings=query_settings,
-        database_settings=database_settings,
-        most_waiting=max(1, settings.app_threads - SPARE_THREADS),
+        settings=settings.cache,
+        query_settings=settings.query,
+        database_settings=settings.database,
+        most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
     )
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
-    asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, query_settings)
-    places = EventPlaces(query_settings.async_max_streams)
-    hashing = build_hashing(hash_settings)
-    files = build_uploads(own, hashing.digester, upload_settings)
+    asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, settings.query)
+    places = EventPlaces(settings.query.async_max_streams)
+    hashing = build_hashing(settings.hashes)
+    uploaded = build_uploads(own, hashing.digester, settings.uploads)
+    job_desk = build_jobs(
+        Jobs(own, Bell(client), settings.jobs),
+        JobTools(
+            own,
+            database,
+            uploaded.uploads,
+            parser,
+            frozenset(settings.jobs.databases),
+            queries,
+            settings.hash_keys.decoded(),
+        ),
+        places,
+        settings.app.app_max_body_bytes,
+        metrics.registry,
+        job_types,
+    )
+    metrics.before_scrape.append(job_desk.metrics.look)
     return Services(
-        settings=settings,
+        settings=settings.app,
         metrics=metrics,
         readiness=readiness,
         started_at=time.monotonic(),
@@ -201,23 +207,21 @@ def build_services(
         dispatcher=dispatcher,
         queries=queries,
         running=running,
-        notices=Notices(database_settings, switchboard.heard),
+        notices=Notices(settings.database, switchboard.heard),
         asynchronous=asynchronous,
         event_streams=EventStreams(asynchronous.find, switchboard, places),
         self_check=self_check,
-        query_settings=query_settings,
+        query_settings=settings.query,
         hashing=hashing,
-        uploads=files,
-        jobs=build_jobs(
-            Jobs(own, Bell(client), job_settings),
-            JobTools(own, database, files.uploads, parser, frozenset(job_settings.databases)),
-            places,
-            settings.app_max_body_bytes,
-            job_types,
+        uploads=uploaded,
+        jobs=job_desk,
+        digests=build_digests(own, settings.digests),
+        passwords=build_passwords(
+            own, client, settings.queue, settings.passwords, settings.password_limits
         ),
         cache=answers_cache,
         workers=Workers(client),
-        lanes=lambda: [lane_status(client, QUERY)],
+        lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
     )
 
 
@@ -277,6 +281,7 @@ def close(services: Services) -> None:
     services.running.stop()
     services.self_check.stop()
     services.cache.close()
+    services.digests.commit.stop()
     services.database.close()
     services.own_database.close()
     services.redis.close()

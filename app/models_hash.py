@@ -1,10 +1,12 @@
 """Bodies of the hash calls."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from app.digests.sighting import Sighting
 from app.models import ProblemDocument, RequestModel, ResponseModel
 from app.problem_types import VALIDATION_FAILED
 from app.problems import FieldError, Problem
@@ -16,6 +18,8 @@ from hashing.rows import encode_row
 from hashing.text import Encoding, Output, decode, read_digest
 
 _OPTIONS = frozenset({"length", "key", "hmac", "salt", "person", "context", "seed"})
+_STORING = frozenset({"store", "label"})
+MOST_LABEL_CHARACTERS = 200
 
 
 def _known(name: str) -> str:
@@ -31,6 +35,18 @@ AlgorithmName = Annotated[
 ]
 
 
+def storable_label(label: str) -> str:
+    """Return a label that PostgreSQL can hold.  Raises PydanticCustomError."""
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in label):
+        context = {"remedy": "Leave such characters out."}
+        reason = "A label holds no zero character and no half of a surrogate pair"
+        raise PydanticCustomError("label_characters", reason, context)
+    return label
+
+
+Label = Annotated[str, Field(max_length=MOST_LABEL_CHARACTERS), AfterValidator(storable_label)]
+
+
 def _refused(place: str, reason: str, remedy: str) -> Problem:
     detail = f"{place}: {reason} {remedy}"
     return Problem(VALIDATION_FAILED, detail, errors=[FieldError(place, reason, remedy)])
@@ -43,8 +59,8 @@ def _decoded(field: str, text: str, encoding: Encoding) -> bytes:
         raise _refused(f"/{field}", error.reason, error.remedy) from error
 
 
-class HashRequest(RequestModel):
-    """A value, or a row of values, to hash."""
+class ValueRequest(RequestModel):
+    """A value, or a row of values, and how to hash it."""
 
     algorithm: AlgorithmName = Field(default="sha256", description="Which algorithm.")
     data: str | None = Field(default=None, description="The value, written as `encoding` says.")
@@ -112,6 +128,45 @@ class HashRequest(RequestModel):
         )
 
 
+class HashRequest(ValueRequest):
+    """A value, or a row of values, to hash."""
+
+    store: bool = Field(
+        default=False,
+        description="Remember the digest, never the value: when and how often it was seen. Only "
+        "for plain digests, without key, salt, seed, context or another length.",
+    )
+    label: Label | None = Field(
+        default=None, description="With `store`: what to remember it by; the latest one is kept."
+    )
+
+    def sighting(self, digest: bytes, size_bytes: int) -> Sighting | None:
+        """Return what is to be stored, None for nothing.  Raises Problem when it can't be.
+
+        A stored digest is looked up by its algorithm's name alone, so that must say how it was
+        made.  Besides, equal keyed digests, stored, would tell who can read them which values are
+        equal.
+        """
+        if self.model_fields_set.isdisjoint(_STORING):
+            return None
+        if not self.store:
+            if self.label is not None:
+                remedy = "Leave it out, or send store: true."
+                raise _refused("/label", "A label is of a digest that is stored.", remedy)
+            return None
+        options = self.options()
+        if options.length == REGISTRY[self.algorithm].digest_bytes:
+            options = replace(options, length=None)
+        if options != PLAIN:
+            given = sorted(self.model_fields_set & _OPTIONS)
+            reason = (
+                f"A digest made with {' and '.join(given)} cannot be stored: the algorithm alone "
+                "does not say how it was made, and those who look it up know nothing else."
+            )
+            raise _refused("/store", reason, f"Leave out store, or {' and '.join(given)}.")
+        return Sighting(self.algorithm, digest, size_bytes, self.label)
+
+
 class HashResponse(ResponseModel):
     """A digest."""
 
@@ -120,6 +175,9 @@ class HashResponse(ResponseModel):
     digest: str = Field(description="The digest, written as `output` says: lower-case hex.")
     digest_bits: int = Field(description="Size of the digest in bits.")
     size_bytes: int = Field(description="Size of the hashed value in bytes, once decoded.")
+    stored: bool | None = Field(
+        default=None, description="With `store`: true, it is remembered, durably."
+    )
 
 
 class BatchItem(HashResponse):
@@ -131,7 +189,7 @@ class BatchItem(HashResponse):
     )
 
 
-class VerifyRequest(HashRequest):
+class VerifyRequest(ValueRequest):
     """A value and the digest that it is said to have."""
 
     digest: str = Field(description="The expected digest, written as `output` says.")
@@ -222,6 +280,9 @@ class StreamResponse(ResponseModel):
         description="What Content-Digest of this body says (RFC 9530), if sha256 or sha512 was "
         "computed."
     )
+    stored: bool | None = Field(
+        default=None, description="With `store`: true, the digests are remembered, durably."
+    )
 
 
 class SizesDocument(ResponseModel):
@@ -253,3 +314,15 @@ class AlgorithmsResponse(ResponseModel):
     """All algorithms."""
 
     algorithms: list[AlgorithmDocument]
+
+
+class StoredDigestResponse(ResponseModel):
+    """What is known of a digest."""
+
+    algorithm: str = Field(description="The algorithm's name.")
+    digest: str = Field(description="The digest in lower-case hex.")
+    first_seen: str = Field(description="When it was stored first, in ISO 8601.")
+    last_seen: str = Field(description="When it was stored last.")
+    count: int = Field(description="How often it was stored.")
+    size_bytes: int = Field(description="Size of the value that it was first stored for.")
+    label: str | None = Field(description="The latest label; null when there never was one.")

@@ -14,6 +14,8 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
+from app.digests.errors import NotTaken, StoreUnsure
+from app.passwords.errors import PasswordsBusy, WorkerFailed
 from app.problem_types import (
     ALGORITHM_OUT_OF_SERVICE,
     BAD_REQUEST,
@@ -21,11 +23,14 @@ from app.problem_types import (
     CURSOR_INVALID,
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
+    DIGEST_STORE_BUSY,
+    DIGEST_STORE_UNSURE,
     GIVEN_UP,
     INTERNAL_ERROR,
     JOB_STATE_UNFIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    PASSWORDS_BUSY,
     QUEUE_UNAVAILABLE,
     RESULT_TOO_LARGE,
     TIMED_OUT,
@@ -122,6 +127,23 @@ def _job_state_unfit(error: NotPossible) -> Problem:
     return Problem(JOB_STATE_UNFIT, str(error), extra={"state": error.state})
 
 
+def _not_taken(error: NotTaken) -> Problem:
+    return Problem(DIGEST_STORE_BUSY, f"{error} Nothing was stored.", retry_after_s=1.0)
+
+
+def _store_unsure(error: StoreUnsure) -> Problem:
+    detail = f"{error} Send it again: at worst it is counted twice."
+    return Problem(DIGEST_STORE_UNSURE, detail, retry_after_s=1.0)
+
+
+def _passwords_busy(error: PasswordsBusy) -> Problem:
+    return Problem(PASSWORDS_BUSY, str(error), retry_after_s=error.retry_after_s)
+
+
+def _worker_failed(error: WorkerFailed) -> Problem:
+    return Problem(QUEUE_UNAVAILABLE, str(error), retry_after_s=1.0)
+
+
 # A row is a problem type, with the exception's text as the detail, or a function that makes the
 # problem.  The nearest class in the exception's ancestry wins.
 TABLE: Mapping[type[Exception], Row] = {
@@ -138,6 +160,10 @@ TABLE: Mapping[type[Exception], Row] = {
     CursorMalformed: CURSOR_INVALID,
     OptionRefused: _option_refused,
     OutOfService: _out_of_service,
+    NotTaken: _not_taken,
+    StoreUnsure: _store_unsure,
+    PasswordsBusy: _passwords_busy,
+    WorkerFailed: _worker_failed,
     GivenUp: GIVEN_UP,
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,

@@ -202,6 +202,25 @@ CURSOR_INVALID = ProblemType(
     "after, or Last-Event-ID, is none that this call has given. Take it from the latest answer.",
 )  # fmt: skip
 
+DIGEST_UNKNOWN = ProblemType(
+    "digest-unknown", 404, "This digest was never stored",
+    "Only digests that were asked for with store: true are remembered.",
+)  # fmt: skip
+DIGEST_STORE_BUSY = ProblemType(
+    "digest-store-busy", 503, "The digest cannot be stored just now",
+    "Too many wait for that, or PostgreSQL does not answer. Nothing was stored; Retry-After says "
+    "when to try again.",
+)  # fmt: skip
+DIGEST_STORE_UNSURE = ProblemType(
+    "digest-store-unsure", 503, "It is not known whether the digest was stored",
+    "PostgreSQL did not confirm it in time. Send it again: at worst it is counted twice.",
+)  # fmt: skip
+PASSWORDS_BUSY = ProblemType(
+    "passwords-busy", 503, "Too many passwords wait to be hashed",
+    "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
+    "again.",
+)  # fmt: skip
+
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
     BAD_REQUEST,
@@ -250,4 +269,8 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     UPLOAD_INCOMPLETE,
     UPLOAD_IN_USE,
     TOO_MANY_UPLOADS,
+    DIGEST_UNKNOWN,
+    DIGEST_STORE_BUSY,
+    DIGEST_STORE_UNSURE,
+    PASSWORDS_BUSY,
 )

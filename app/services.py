@@ -8,9 +8,11 @@ import redis
 from flask import current_app
 
 from app.cache.wiring import Cache
+from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
 from app.jobs.wiring import JobDesk
 from app.metrics import AppMetrics
+from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
 from app.queries.running import RunningQueries
@@ -57,6 +59,8 @@ class Services:
     hashing: Hashing
     jobs: JobDesk
     uploads: UploadServices
+    digests: Digests
+    passwords: Passwords
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
 

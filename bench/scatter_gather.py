@@ -27,8 +27,9 @@ from cli.embedded.place import place_for
 from cli.embedded.program import RunningServer
 from cli.embedded.valkey import EmbeddedValkey
 from tasks.client import connect
-from tasks.consumer import Consumer, worker_name
+from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.dispatcher import Dispatcher
+from tasks.lanes import QUERY
 from tasks.settings import QueueSettings
 
 PAYLOAD = b"x" * 200
@@ -41,8 +42,7 @@ def lane_worker(settings: QueueSettings, slots: int) -> None:
         connect(settings, "bench"),
         settings,
         name=worker_name(),
-        slots=slots,
-        handler=lambda _: b"",
+        lanes=[LaneSlots(QUERY, slots, lambda _: b"")],
     )
     consumer.run(drain_timeout_s=1.0)
 

@@ -58,7 +58,14 @@ class PasswordRefused(PasswordError):
 
 
 class CostRefused(PasswordError):
-    """The cost that is asked for, or that an encoded hash names, is outside the limits."""
+    """The cost that is asked for, or that an encoded hash names, is outside the limits.
+
+    `option` names the part of the cost.
+    """
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(reason)
+        self.option = option
 
 
 class EncodedRefused(PasswordError):

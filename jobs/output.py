@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -39,6 +39,12 @@ _SEEK = f"""SELECT task, piece, upto FROM (
 _FIRST_UNFINISHED = """SELECT min(number) FROM job_tasks
  WHERE job_id = $1 AND state IN ('held', 'ready', 'leased')"""
 
+_DELETE = "DELETE FROM job_output WHERE job_id = $1 AND stream = $2 AND task = $3::int"
+# in the name of the attempt that counts
+_INSERT_FOR = """INSERT INTO job_output (job_id, stream, task, token, piece, rows, data)
+SELECT job_id, $2, number, token, $4::int, $5::int, $6 FROM job_tasks
+ WHERE job_id = $1 AND number = $3::int"""
+
 _codec = pa.Codec("zstd", 1)
 
 
@@ -68,8 +74,12 @@ class Output:
 
     def stage(self, claim: TaskClaim, stream: str, number: int, rows: Sequence[OutputRow]) -> None:
         """Write a piece now; nobody sees it before the task is done, or at all if it fails."""
+        self.stage_packed(claim, stream, number, PackedRows.of(rows))
+
+    def stage_packed(self, claim: TaskClaim, stream: str, number: int, rows: "PackedRows") -> None:
+        """Write a piece now, as `stage` does, of rows that are packed already."""
         with self._database.connection() as connection:
-            write(connection, claim, stream, number, rows)
+            write_packed(connection, claim, stream, number, rows)
 
     def pieces(
         self,
@@ -126,19 +136,63 @@ def write(
     connection: Connection, claim: TaskClaim, stream: str, number: int, rows: Sequence[OutputRow]
 ) -> None:
     """Write a piece in the caller's transaction, as an effect of the task."""
+    write_packed(connection, claim, stream, number, PackedRows.of(rows))
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """Rows as they are kept: eight bytes of length, then zstd of a JSON array of them."""
+
+    count: int
+    data: bytes
+
+    @classmethod
+    def of(cls, rows: Sequence[OutputRow]) -> Self:
+        """Pack rows."""
+        return cls(len(rows), pack(rows))
+
+    @classmethod
+    def of_texts(cls, rows: Sequence[str]) -> Self:
+        """Pack rows that are JSON arrays already."""
+        return cls(len(rows), _packed(f"[{','.join(rows)}]".encode()))
+
+
+def write_packed(
+    connection: Connection, claim: TaskClaim, stream: str, number: int, rows: PackedRows
+) -> None:
+    """Write a piece that was packed outside of the transaction, which is short then."""
     execute_binary(
         connection,
         _INSERT,
         [
-            claim.job_id, stream, str(claim.number), str(claim.token), str(number), str(len(rows)),
-            pack(rows),
+            claim.job_id, stream, str(claim.number), str(claim.token), str(number),
+            str(rows.count), rows.data,
         ],
     )  # fmt: skip
 
 
+def rewrite(
+    connection: Connection, job_id: str, stream: str, task: int, pieces: Sequence[PackedRows]
+) -> None:
+    """Put other pieces in the place of those that a task has left, in the caller's transaction.
+
+    Only for a task that corrects, as an effect, what an earlier one of its job has left.
+    """
+    connection.execute(_DELETE, [job_id, stream, str(task)])
+    for number, piece in enumerate(pieces):
+        execute_binary(
+            connection,
+            _INSERT_FOR,
+            [job_id, stream, str(task), str(number), str(piece.count), piece.data],
+        )
+
+
 def pack(rows: Sequence[OutputRow]) -> bytes:
-    """Return rows as they are kept: eight bytes of length, then zstd of JSON."""
-    text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
+    """Return rows as they are kept."""
+    return _packed(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _packed(text: bytes) -> bytes:
     packed: bytes = _codec.compress(text, asbytes=True)
     return len(text).to_bytes(8, "big") + packed
 

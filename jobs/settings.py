@@ -1,8 +1,10 @@
 """Settings of jobs and uploads; documented in docs/jobs.md and docs/uploads.md."""
 
+import base64
+from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.retry import RetryPolicy
@@ -47,6 +49,15 @@ class JobSettings(BaseSettings):
     databases: dict[str, SecretStr] = Field(default_factory=dict)
     """Further databases, by name: URLs.  Requests can only name them."""
 
+    max_record_bytes: int = Field(default=1_048_576, ge=1, le=64 * 1024 * 1024)
+    """Of one record of a file that is hashed row by row; a longer one is a failed row."""
+
+    max_unpacked_bytes: int = Field(default=64 * 1024**3, ge=1)
+    """Of a compressed file, once unpacked."""
+
+    max_query_rows: int = Field(default=1_000_000_000, ge=1)
+    """Of a query whose rows are hashed."""
+
     retry: dict[str, RetryChange] = Field(default_factory=dict)
     """By kind: what differs from its own policy."""
 
@@ -83,3 +94,33 @@ class UploadSettings(BaseSettings):
     def limits(self) -> UploadLimits:
         """What they come to."""
         return UploadLimits(**self.model_dump())
+
+
+class HashKeySettings(BaseSettings):
+    """Secret keys of hash jobs: `MILLRACE_HASH_KEYS`; documented in docs/hash_jobs.md."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_HASH_", populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    keys: dict[str, SecretStr] = Field(default_factory=dict)
+    """By name, in base64.  Requests can only name them: what they send is kept in the ledger."""
+
+    def __init__(self, **given: Any) -> None:  # so that type checkers allow none to be given
+        super().__init__(**given)
+
+    @field_validator("keys")
+    @classmethod
+    def _are_base64(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, key in keys.items():
+            try:
+                decoded = base64.b64decode(key.get_secret_value(), validate=True)
+            except ValueError:
+                decoded = b""
+            if not decoded:
+                raise ValueError(f"the key {name!r} must be some bytes in base64, with its padding")
+        return keys
+
+    def decoded(self) -> Mapping[str, bytes]:
+        """Return the keys' bytes by their names."""
+        return {name: base64.b64decode(key.get_secret_value()) for name, key in self.keys.items()}

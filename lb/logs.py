@@ -3,18 +3,24 @@
 import logging
 
 import structlog
+from structlog.dev import plain_traceback
+
+# without the values of variables, which are structlog's default: they can be anybody's secrets
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 
 
 def configure(level: str, log_format: str) -> None:
     """Set up structlog: one JSON object a line, or text for people (`console`)."""
     renderers: list[structlog.typing.Processor] = (
         [
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False)]
+        else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain_traceback)]
     )
     structlog.configure(
         processors=[

@@ -5,7 +5,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import redis
 import structlog
@@ -14,8 +15,8 @@ from tasks.clock import RedisClock
 from tasks.errors import QueueUnavailable
 from tasks.heartbeat import Heartbeat
 from tasks.keeper import Keeper
-from tasks.lanes import QUERY
-from tasks.lease import Handler, Leases, end
+from tasks.lanes import QUERY, Lane
+from tasks.lease import Handler, Lease, Leases, end
 from tasks.link import Link, borrowed
 from tasks.outage import Outage, repeat
 from tasks.settings import QueueSettings
@@ -32,8 +33,25 @@ def worker_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
+def _nothing() -> None:
+    """Prepare nothing."""
+
+
+@dataclass(frozen=True)
+class LaneSlots:
+    """What a worker takes of one lane: in so many slots, each in a thread of its own.
+
+    `prepare` is called in each of these threads before its first task.
+    """
+
+    lane: Lane
+    slots: int
+    handler: Handler
+    prepare: Callable[[], None] = _nothing
+
+
 class Consumer:
-    """Runs tasks of the query lane in `slots` threads until it is stopped."""
+    """Runs tasks of several lanes, the query lane among them, until it is stopped."""
 
     def __init__(
         self,
@@ -41,23 +59,26 @@ class Consumer:
         settings: QueueSettings,
         *,
         name: str,
-        slots: int,
-        handler: Handler,
+        lanes: Sequence[LaneSlots],
+        also: Sequence[Lane] = (),
     ) -> None:
+        """`also`: lanes that the same process takes tasks from by other means."""
         self._client = client
         self._settings = settings
         self._name = name
-        self._slot_count = slots
-        self._handler = handler
+        self._lanes = {one.lane: one for one in lanes}
         self._stopping = threading.Event()
         self._gone = threading.Event()
-        self._leases = Leases()
+        self._leases = {lane: Leases() for lane in self._lanes}
         self._clock = RedisClock()
         self._outage = Outage()
+        of_queries = self._leases[QUERY]
         self._heartbeat = Heartbeat(
             name,
-            slots=slots,
-            busy=lambda: len(self._leases),
+            lanes=list(self._lanes),
+            also=also,
+            slots=self._lanes[QUERY].slots,
+            busy=lambda: len(of_queries),
             draining=self._stopping.is_set,
             ttl_s=settings.heartbeat_ttl_s,
             clock=self._clock,
@@ -74,22 +95,24 @@ class Consumer:
         within `drain_timeout_s`; they are cancelled then, and other workers run them.
         """
         self._repeat("enter", self._enter, self._has_entered)
-        slots = self._slots()
-        keeper = Keeper(self._name, QUERY, self._leases)
-        others = [
-            self._paced_thread("keeper", keeper.step, self._settings.renew_s),
-            self._paced_thread("canceller", keeper.look, CANCEL_LOOK_S),
-            self._paced_thread("heartbeat", self._heartbeat.beat, self._settings.heartbeat_s),
-        ]
+        slots = [slot for one in self._lanes.values() for slot in self._slots(one)]
+        others = [self._paced_thread("heartbeat", self._heartbeat.beat, self._settings.heartbeat_s)]
+        for lane, leases in self._leases.items():
+            keeper = Keeper(self._name, lane, leases)
+            others += [
+                self._paced_thread(f"{lane.name}-keeper", keeper.step, self._settings.renew_s),
+                self._paced_thread(f"{lane.name}-canceller", keeper.look, CANCEL_LOOK_S),
+            ]
         for thread in (*slots, *others):
             thread.start()
-        _log.info("taking tasks", worker=self._name, slots=self._slot_count)
+        _log.info("taking tasks", worker=self._name,
+                  slots={lane.name: one.slots for lane, one in self._lanes.items()})  # fmt: skip
         self._stopping.wait()
-        _log.info("draining", tasks=len(self._leases))
+        _log.info("draining", tasks=len(self._held()))
         self._try(self._heartbeat.beat)  # at once: capacity that is leaving must not be counted
         drained = _join(slots, drain_timeout_s)
         if not drained:
-            for lease in self._leases.held():
+            for lease in self._held():
                 end(lease, "stopping")
             _join(slots, self._settings.block_s + 1.0)
         self._gone.set()
@@ -97,17 +120,21 @@ class Consumer:
         self._try(self._heartbeat.leave)
         return drained
 
+    def _held(self) -> list[Lease]:
+        return [lease for leases in self._leases.values() for lease in leases.held()]
+
     def _enter(self, link: Link) -> None:
-        create_group(link, QUERY)
+        for lane in self._lanes:
+            create_group(link, lane)
         self._heartbeat.beat(link)  # before the first task: its age needs Redis's time
 
     def _has_entered(self) -> bool:
         return self._clock.is_set or self._stopping.is_set()
 
-    def _slots(self) -> list[threading.Thread]:
+    def _slots(self, given: LaneSlots) -> list[threading.Thread]:
         rules = SlotRules(
             worker=self._name,
-            lane=QUERY,
+            lane=given.lane,
             block_s=self._settings.block_s,
             lease_s=self._settings.lease_s,
             max_deliveries=self._settings.max_deliveries,
@@ -116,16 +143,16 @@ class Consumer:
         slots = [
             Slot(
                 rules,
-                handler=self._handler,
-                leases=self._leases,
+                handler=given.handler,
+                leases=self._leases[given.lane],
                 claim_turn=claim_turn,
                 clock=self._clock,
                 stopping=self._stopping.is_set,
             )
-            for _ in range(self._slot_count)
+            for _ in range(given.slots)
         ]
         return [
-            self._thread(f"slot-{number}", slot.step, slot.is_finished)
+            self._thread(f"{given.lane.name}-{number}", slot.step, slot.is_finished, given.prepare)
             for number, slot in enumerate(slots)
         ]
 
@@ -139,12 +166,18 @@ class Consumer:
         return self._thread(loop, paced, self._gone.is_set)
 
     def _thread(
-        self, loop: str, step: Callable[[Link], None], finished: Callable[[], bool]
+        self,
+        loop: str,
+        step: Callable[[Link], None],
+        finished: Callable[[], bool],
+        prepare: Callable[[], None] = _nothing,
     ) -> threading.Thread:
+        def run() -> None:
+            prepare()
+            self._repeat(loop, step, finished)
+
         # daemon: a handler that never returns must not keep the process
-        return threading.Thread(
-            target=self._repeat, args=(loop, step, finished), name=loop, daemon=True
-        )
+        return threading.Thread(target=run, name=loop, daemon=True)
 
     def _repeat(
         self, loop: str, step: Callable[[Link], None], finished: Callable[[], bool]

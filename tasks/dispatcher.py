@@ -9,44 +9,54 @@ import redis
 from tasks.capacity import Capacity, CapacityView
 from tasks.errors import NoWorkers, QueueFull, QueueUnavailable
 from tasks.heartbeat import Workers
-from tasks.lanes import QUERY
+from tasks.lanes import QUERY, Lane
 from tasks.link import borrowed
 from tasks.scatter import Scatter
 from tasks.scripts import SCATTER
 from tasks.settings import QueueSettings
 
 
+def new_reply_to() -> str:
+    """Return a name for a scatter that nobody can guess."""
+    return secrets.token_hex(12)
+
+
 class Dispatcher:
-    """Sends tasks on the query lane.  Safe for use by many threads."""
+    """Sends tasks on one lane.  Safe for use by many threads."""
 
     def __init__(
         self,
         client: redis.Redis,
         settings: QueueSettings,
         *,
+        lane: Lane = QUERY,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._settings = settings
+        self._lane = lane
         self._monotonic = monotonic
         self._view = CapacityView(Workers(client).roll, monotonic)
 
     def capacity(self) -> Capacity:
-        """Return what live workers can take, at most half a second old.
+        """Return what live workers can take of the query lane, at most half a second old.
 
         Raises QueueUnavailable; while Redis is away that costs one caller a second its time limit,
         and the others nothing.
         """
         return self._view.capacity()
 
-    def scatter(self, payloads: Sequence[bytes], *, timeout_s: float) -> Scatter:
+    def scatter(
+        self, payloads: Sequence[bytes], *, timeout_s: float, reply_to: str | None = None
+    ) -> Scatter:
         """Queue one task for each payload, all or none, in one round trip.
 
-        They, and their gathering, have `timeout_s` seconds.  Raises NoWorkers when none lives,
+        They, and their gathering, have `timeout_s` seconds.  `reply_to` names this scatter; who
+        gives it takes 24 random hex digits, as is done here.  Raises NoWorkers when none lives,
         QueueFull, and QueueUnavailable.
         """
         deadline = self._monotonic() + timeout_s
-        reply_to = secrets.token_hex(12)
+        reply_to = new_reply_to() if reply_to is None else reply_to
         ids = self._queue(list(enumerate(payloads)), timeout_s, reply_to)
         return Scatter(
             self._client,
@@ -56,6 +66,7 @@ class Dispatcher:
             reply_to=reply_to,
             deadline=deadline,
             queue=self._queue,
+            lane=self._lane,
             unavailable=self._view.unavailable,
             slots=lambda: self._view.capacity().slots,
             monotonic=self._monotonic,
@@ -69,7 +80,7 @@ class Dispatcher:
             arguments += (index, payload)
         try:
             with borrowed(self._client) as link:
-                reply = link.run(SCATTER, [QUERY.stream, QUERY.takers], arguments)
+                reply = link.run(SCATTER, [self._lane.stream, self._lane.takers], arguments)
         except QueueUnavailable as error:
             self._view.unavailable(error)
             raise

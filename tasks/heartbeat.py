@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Self
 
@@ -13,7 +13,7 @@ import redis
 
 from tasks.clock import RedisClock
 from tasks.errors import MessageMalformed
-from tasks.lanes import GROUP, PREFIX, QUERY
+from tasks.lanes import GROUP, PREFIX, QUERY, Lane
 from tasks.link import Link, borrowed
 from tasks.scripts import BEAT, LEAVE, ROLL
 
@@ -23,7 +23,10 @@ RECORDS = f"{PREFIX}workers:records"
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """What a worker says of itself; `started_at` in seconds since 1970 by the worker's clock."""
+    """What a worker says of itself; `started_at` in seconds since 1970 by the worker's clock.
+
+    `slots` and `busy` are of the query lane.
+    """
 
     name: str
     host: str
@@ -61,6 +64,8 @@ class Heartbeat:
         self,
         name: str,
         *,
+        lanes: Sequence[Lane],
+        also: Sequence[Lane],
         slots: int,
         busy: Callable[[], int],
         draining: Callable[[], bool],
@@ -68,6 +73,8 @@ class Heartbeat:
         clock: RedisClock,
     ) -> None:
         self._name = name
+        self._lanes = tuple(lanes)
+        self._names = tuple(lane.name for lane in (*lanes, *also))
         self._slots = slots
         self._busy = busy
         self._draining = draining
@@ -89,11 +96,11 @@ class Heartbeat:
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
             draining=draining,
-            lanes=(QUERY.name,),
+            lanes=self._names,
         )
         now_ms = link.run(
             BEAT,
-            [WORKERS, RECORDS, QUERY.takers],
+            [WORKERS, RECORDS, *(lane.takers for lane in self._lanes)],
             [self._name, self._ttl_ms, record.encode(), 0 if draining else 1],
         )
         if isinstance(now_ms, int):
@@ -101,7 +108,8 @@ class Heartbeat:
 
     def leave(self, link: Link) -> None:
         """Take the worker off the roll.  Raises QueueUnavailable."""
-        link.run(LEAVE, [WORKERS, RECORDS, QUERY.takers, QUERY.stream], [self._name, GROUP])
+        keys = [key for lane in self._lanes for key in (lane.takers, lane.stream)]
+        link.run(LEAVE, [WORKERS, RECORDS, *keys], [self._name, GROUP])
 
 
 @dataclass(frozen=True)

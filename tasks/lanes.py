@@ -29,6 +29,7 @@ class Lane:
 
 
 QUERY = Lane("query")
+PASSWORD = Lane("password")
 BULK = Lane("bulk")
 
 

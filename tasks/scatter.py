@@ -11,7 +11,7 @@ import structlog
 
 from tasks.errors import GatherTimeout, NoWorkers, QueueError, QueueUnavailable, Stopped
 from tasks.heartbeat import WORKERS
-from tasks.lanes import GROUP, QUERY, cancel_key, reply_key
+from tasks.lanes import GROUP, Lane, cancel_key, reply_key
 from tasks.link import Link, borrowed
 from tasks.message import Reply
 from tasks.rescue import Progress, Sight, TaskState, decide
@@ -43,6 +43,7 @@ class Scatter:
         queue: Callable[[list[tuple[int, bytes]], float, str], list[str]],
         unavailable: Callable[[QueueUnavailable], None],
         slots: Callable[[], int],
+        lane: Lane,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -54,6 +55,7 @@ class Scatter:
         self._queue = queue
         self._unavailable = unavailable
         self._slots = slots
+        self._lane = lane
         self._monotonic = monotonic
         self._began = monotonic()
         self._answered_at_s: list[float] = []
@@ -98,7 +100,7 @@ class Scatter:
         with contextlib.suppress(QueueUnavailable), borrowed(self._client) as link:
             link.calls(
                 ("SET", cancel_key(self._reply_to), 1, "EX", CANCEL_LIFE_S),
-                ("XDEL", QUERY.stream, *ids),
+                ("XDEL", self._lane.stream, *ids),
                 ("RPUSH", key, WAKE),
                 ("PEXPIRE", key, CANCEL_LIFE_S * 1000),
             )
@@ -121,7 +123,7 @@ class Scatter:
             # the marker first: no answer may be pushed after its list was deleted
             link.calls(
                 ("SET", cancel_key(self._reply_to), 1, "EX", CANCEL_LIFE_S),
-                ("XDEL", QUERY.stream, *ids),
+                ("XDEL", self._lane.stream, *ids),
                 ("DEL", reply_key(self._reply_to)),
             )
 
@@ -147,7 +149,7 @@ class Scatter:
     def _look(self, link: Link) -> Sight:
         """See what happens to the tasks that have no answer yet."""
         asked = [(index, entry_id) for index in self._missing for entry_id in self._ids[index]]
-        keys = [QUERY.stream, WORKERS, QUERY.takers, reply_key(self._reply_to)]
+        keys = [self._lane.stream, WORKERS, self._lane.takers, reply_key(self._reply_to)]
         seen = link.run(WATCH, keys, [GROUP, *(entry_id for _, entry_id in asked)])
         match seen:
             case [int(workers), int(taking), int(length), int(unread), *states]:

@@ -15,17 +15,27 @@ _SHARED: tuple[Processor, ...] = (
 )
 
 
+# without the values of variables, which are structlog's default: they can be anybody's secrets
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
 def configure_logs(settings: WorkerSettings) -> None:
     """Send everything to standard output: one JSON object a line, or text for people."""
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if settings.log_format == "json":
         last += [
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        last += [structlog.dev.ConsoleRenderer(colors=False)]
+        last += [
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

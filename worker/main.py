@@ -17,20 +17,29 @@ from db.database import Database
 from db.errors import DatabaseError
 from db.own import own_database
 from db.reader import reader_database
+from db.sealing_key import SealingKey
 from db.settings import DatabaseSettings
+from hashing.digester import Digester
+from hashing.known_answers import self_test
+from hashing.passwords.scheme import Limits
+from hashing.passwords.settings import PasswordLimits
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
-from jobs.ledger import POINT_QUERIES, Ledger
+from jobs.ledger import Ledger, worker_session
 from jobs.reconciler import Reconciler
-from jobs.settings import JobSettings
+from jobs.settings import HashKeySettings, JobSettings, UploadSettings
+from jobs.upload_clean_up import UploadCleanUp
+from jobs.uploads import Uploads
 from tasks.bell import Bell
 from tasks.client import connect
-from tasks.consumer import Consumer, worker_name
+from tasks.consumer import Consumer, LaneSlots, worker_name
+from tasks.lanes import BULK, PASSWORD, QUERY
 from tasks.settings import QueueSettings
 from worker.bulk_runner import BulkRunner
 from worker.fragment_runner import FragmentRunner
 from worker.kinds import Tools, job_kinds
 from worker.logs import configure_logs
+from worker.password_runner import PasswordRunner, lower_priority
 from worker.settings import WorkerSettings
 
 BAD_SETTINGS = 2
@@ -116,6 +125,9 @@ def main() -> int:
         settings = WorkerSettings()
         queue_settings = QueueSettings()
         job_settings = JobSettings()
+        hash_keys = HashKeySettings().decoded()
+        upload_limits = UploadSettings().limits
+        password_limits = PasswordLimits()
         database_settings = DatabaseSettings().model_copy(
             update={
                 "pool_size": settings.slots,
@@ -129,7 +141,7 @@ def main() -> int:
     # Signals are waited for, not handled: a handler might run while its own thread holds a lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     database = reader_database(database_settings, "worker")
-    own = own_database(database_settings, "worker", session=POINT_QUERIES)
+    own = own_database(database_settings, "worker", session=worker_session(job_settings.lease_s))
     bulk_settings = database_settings.model_copy(
         # what a job takes hours for, is no mistake; each kind bounds its own statements
         update={
@@ -148,13 +160,26 @@ def main() -> int:
         client,
         queue_settings,
         name=name,
-        slots=settings.slots,
-        handler=FragmentRunner(database).run,
+        lanes=[
+            LaneSlots(QUERY, settings.slots, FragmentRunner(database).run),
+            *password_lane(settings, own, password_limits.limits()),
+        ],
+        also=[BULK] if settings.bulk_slots else [],
     )
     bulk = bulk_runner(
         own,
         client,
-        job_kinds(Tools(own, bulk_reader, others)),
+        job_kinds(
+            Tools(
+                own,
+                bulk_reader,
+                others,
+                job_settings,
+                hash_keys,
+                tested_digester(),
+                Uploads(own, upload_limits),
+            )
+        ),
         job_settings,
         name=name,
         slots=settings.bulk_slots,
@@ -176,6 +201,21 @@ def main() -> int:
     return worker.exit_code
 
 
+def password_lane(settings: WorkerSettings, own: Database, limits: Limits) -> list[LaneSlots]:
+    """Return what a worker takes of the password lane, if anything."""
+    if settings.password_slots == 0:
+        return []
+    handler = PasswordRunner(SealingKey(own).get, limits).run
+    return [
+        LaneSlots(
+            PASSWORD,
+            settings.password_slots,
+            handler,
+            prepare=lambda: lower_priority(settings.password_nice),
+        )
+    ]
+
+
 def bulk_runner(
     own: Database,
     client: redis.Redis,
@@ -192,7 +232,7 @@ def bulk_runner(
     reconciler = Reconciler(
         own,
         ledger,
-        [CleanUp(own, key_retention_s=settings.key_retention_s)],
+        [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
         Bell(client),
         policies,
         random.random,
@@ -200,6 +240,14 @@ def bulk_runner(
     return BulkRunner(
         ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
     )
+
+
+def tested_digester() -> Digester:
+    """Test all algorithms, which takes some milliseconds; return those that passed."""
+    failures = self_test()
+    for name, reason in failures.items():
+        _log.error("algorithm out of service", algorithm=name, reason=reason)
+    return Digester(failures)
 
 
 def _in_one_line(error: ValidationError) -> str:

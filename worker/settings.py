@@ -19,6 +19,12 @@ class WorkerSettings(BaseSettings):
     bulk_slots: int = Field(default=1, ge=0, le=1000)
     """Tasks of jobs that run at once, besides the fragments; 0: this worker runs none."""
 
+    password_slots: int = Field(default=1, ge=0, le=1000)
+    """Passwords that are hashed at once, besides all else; 0: this worker hashes none."""
+
+    password_nice: int = Field(default=10, ge=0, le=19)
+    """By how much their threads go behind everything else (Linux)."""
+
     drain_timeout_s: float = Field(default=30.0, gt=0)
     """How long a stopping worker finishes what it holds, in seconds."""
 

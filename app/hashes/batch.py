@@ -2,12 +2,14 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from app.bodies import refused
+from app.digests.settings import MOST_AT_ONCE
+from app.digests.sighting import Sighting
 from app.hashes.answer_buffer import AnswerBuffer
 from app.hashes.answers import hash_answer
 from app.hashes.items import Item, ItemTooLarge
@@ -16,7 +18,8 @@ from app.problem_table import problem_for
 from app.problem_types import BODY_TOO_LARGE
 from app.problems import Problem
 from hashing.digester import Digester
-from hashing.errors import HashingError
+
+Store = Callable[[Sequence[Sighting]], None]
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,40 @@ NDJSON = Form("application/x-ndjson", b"", b"", b"\n", b"")
 ARRAY = Form("application/json", b"[\n", b",\n", b"", b"\n]\n")
 
 
+@dataclass(frozen=True)
+class _Answered:
+    """An item's answer, and what must be stored before it is given."""
+
+    index: int
+    text: str
+    sighting: Sighting | None = None
+
+
 class Batch:
-    """Answers the items of one request, with bounds on their number."""
+    """Answers the items of one request, with bounds on their number.
+
+    `store` returns once digests are durable.  Answers wait for it, those of later items too: what
+    came in one piece is stored in one go.
+    """
 
     def __init__(
-        self, digester: Digester, form: Form, max_items: int, max_item_bytes: int, request_id: str
+        self,
+        digester: Digester,
+        form: Form,
+        max_items: int,
+        max_item_bytes: int,
+        request_id: str,
+        store: Store,
     ) -> None:
         self._digester = digester
         self._form = form
         self._max_items = max_items
         self._max_item_bytes = max_item_bytes
         self._request_id = request_id
+        self._store = store
         self._index = 0
+        self._held: list[_Answered] = []
+        self._sightings: list[Sighting] = []
 
     def answer(self, items: Iterator[Item], client: socket.socket | None) -> Iterator[bytes]:
         """Yield the answer to `items` as it becomes known.
@@ -75,6 +100,7 @@ class Batch:
         try:
             for item in items:
                 if item is None:
+                    yield from self._released()
                     yield None
                     continue
                 if self._index == self._max_items:
@@ -83,36 +109,67 @@ class Batch:
                         f"A batch has at most {self._max_items} items "
                         "(MILLRACE_HASH_BATCH_MAX_ITEMS). The rest was not read; send it apart.",
                     )
-                yield self._framed(self._one(item))
+                yield from self._given(self._one(item))
         except ItemTooLarge:
             problem = Problem(
                 BODY_TOO_LARGE,
                 f"The item is larger than {self._max_item_bytes} bytes "
                 "(MILLRACE_HASH_BATCH_ITEM_MAX_BYTES). It and what follows were not read.",
             )
-            yield self._framed(self._failed(problem))
+            yield from self._given(self._failed(problem))
         except Problem as problem:
-            yield self._framed(self._failed(problem))
+            yield from self._given(self._failed(problem))
+        yield from self._released()
 
-    def _one(self, item: bytes) -> str:
+    def _given(self, answered: _Answered) -> Iterator[bytes]:
+        """Yield what may be sent after this answer: nothing while some wait to be stored."""
+        self._index += 1
+        if answered.sighting is not None:
+            self._sightings.append(answered.sighting)
+        elif not self._held:
+            yield self._framed(answered)
+            return
+        self._held.append(answered)
+        if len(self._sightings) == MOST_AT_ONCE:
+            yield from self._released()
+
+    def _released(self) -> Iterator[bytes]:
+        """Store what waits for it, and yield the answers that wait."""
+        held, sightings = self._held, self._sightings
+        if not held:
+            return
+        self._held, self._sightings = [], []
+        problem: Problem | None = None
+        try:
+            self._store(sightings)
+        except Exception as error:
+            problem = problem_for(error)
+            if problem is None:
+                raise
+        for answered in held:
+            if problem is None or answered.sighting is None:
+                yield self._framed(answered)
+            else:
+                yield self._framed(self._failed(problem, answered.index))
+
+    def _one(self, item: bytes) -> _Answered:
         try:
             body = HashRequest.model_validate_json(item)
-            return f'{{"index":{self._index},{hash_answer(body, self._digester)}}}'
+            members, sighting = hash_answer(body, self._digester)
+            return _Answered(self._index, f'{{"index":{self._index},{members}}}', sighting)
         except ValidationError as error:
             return self._failed(refused(HashRequest, error))
-        except Problem as problem:
-            return self._failed(problem)
-        except HashingError as error:
+        except Exception as error:
             known = problem_for(error)
             if known is None:
                 raise
             return self._failed(known)
 
-    def _failed(self, problem: Problem) -> str:
+    def _failed(self, problem: Problem, index: int | None = None) -> _Answered:
+        index = self._index if index is None else index
         document = problem.document(self._request_id)
-        return json.dumps({"index": self._index, "problem": document})
+        return _Answered(index, json.dumps({"index": index, "problem": document}))
 
-    def _framed(self, answer: str) -> bytes:
-        before = self._form.begin if self._index == 0 else self._form.between
-        self._index += 1
-        return before + answer.encode() + self._form.after
+    def _framed(self, answered: _Answered) -> bytes:
+        before = self._form.begin if answered.index == 0 else self._form.between
+        return before + answered.text.encode() + self._form.after

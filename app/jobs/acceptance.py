@@ -1,7 +1,7 @@
 """Takes a job in: checked, once for each idempotency key, and not lost from then on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,18 @@ class Accepted:
 class Acceptance:
     """Every method raises db.errors when PostgreSQL is away, and Problem for a bad request."""
 
-    def __init__(self, own: Database, jobs: Jobs, types: Mapping[str, JobType[Any]]) -> None:
+    def __init__(
+        self,
+        own: Database,
+        jobs: Jobs,
+        types: Mapping[str, JobType[Any]],
+        on_accepted: Callable[[str], None],
+    ) -> None:
+        """`on_accepted` is told the kind of each new job."""
         self._own = own
         self._jobs = jobs
         self._types = types
+        self._on_accepted = on_accepted
 
     def type_of(self, body: NewJobBody) -> JobType[Any]:
         """Return the kind that is asked for."""
@@ -105,6 +113,7 @@ class Acceptance:
             if accepted.is_new:
                 kind.attach(connection, accepted.job_id, kept)
         if accepted.is_new:
+            self._on_accepted(body.kind)
             self._jobs.wake()
         return accepted
 

@@ -1,4 +1,4 @@
-"""Hashing of single values: needs neither PostgreSQL nor Redis."""
+"""Hashing of single values; it needs PostgreSQL only to store a digest, and Redis never."""
 
 from flask import Response
 
@@ -16,7 +16,13 @@ from app.models_hash import (
     VerifyRequest,
     VerifyResponse,
 )
-from app.problem_types import ALGORITHM_OUT_OF_SERVICE
+from app.problem_types import (
+    ALGORITHM_OUT_OF_SERVICE,
+    DATABASE_BUSY,
+    DATABASE_UNAVAILABLE,
+    DIGEST_STORE_BUSY,
+    DIGEST_STORE_UNSURE,
+)
 from app.services import services
 from hashing.options import construction
 from hashing.registry import REGISTRY, Sizes
@@ -24,6 +30,7 @@ from hashing.text import encode
 
 endpoints = Endpoints("hashing")
 PROBLEMS = (ALGORITHM_OUT_OF_SERVICE,)
+STORE_PROBLEMS = (DATABASE_UNAVAILABLE, DATABASE_BUSY, DIGEST_STORE_BUSY, DIGEST_STORE_UNSURE)
 
 
 @endpoints.endpoint(
@@ -31,12 +38,19 @@ PROBLEMS = (ALGORITHM_OUT_OF_SERVICE,)
     "/v1/hash",
     request=HashRequest,
     response=HashResponse,
-    problems=PROBLEMS,
+    problems=(*PROBLEMS, *STORE_PROBLEMS),
     example={"algorithm": "sha256", "data": "hello"},
 )
 def hash_value(body: HashRequest) -> Response:
-    """Hash one value."""
-    return json_response(f"{{{hash_answer(body, services().hashing.digester)}}}".encode())
+    """Hash one value.
+
+    With `store` the digest is remembered, and the answer comes once it is durable.
+    """
+    now = services()
+    members, sighting = hash_answer(body, now.hashing.digester)
+    if sighting is not None:
+        now.digests.commit.store([sighting])
+    return json_response(f"{{{members}}}".encode())
 
 
 @endpoints.endpoint(

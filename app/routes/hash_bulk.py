@@ -4,17 +4,21 @@ import hashlib
 from typing import get_args
 
 from flask import Response, g, request
+from pydantic_core import PydanticCustomError
 
 from app.bodies import json_response
+from app.digests.sighting import Sighting
 from app.endpoints import Endpoints, QueryParameter
 from app.hashes import digest_fields, items
 from app.hashes.batch import ARRAY, NDJSON, Batch
 from app.models_hash import (
+    MOST_LABEL_CHARACTERS,
     BatchItem,
     CheckedDigest,
     HashRequest,
     StreamDigest,
     StreamResponse,
+    storable_label,
 )
 from app.problem_types import (
     ALGORITHM_OUT_OF_SERVICE,
@@ -27,6 +31,7 @@ from app.problem_types import (
 )
 from app.problems import Problem
 from app.raw_body import pieces
+from app.routes.hash import STORE_PROBLEMS
 from app.services import services
 from app.validation import choose
 from app.waiting_client import client_socket
@@ -53,7 +58,8 @@ def hash_batch() -> Response:
     them; the answer has the same form, an answer for each item, in order, and is sent while the
     items still come. An item that fails has a `problem`, and the others go on. What ends the batch
     early is the last answer: more than `MILLRACE_HASH_BATCH_MAX_ITEMS` items, one of more than
-    `MILLRACE_HASH_BATCH_ITEM_MAX_BYTES`, an array that isn't one, a body that is cut off.
+    `MILLRACE_HASH_BATCH_ITEM_MAX_BYTES`, an array that isn't one, a body that is cut off. Items
+    with `store` are stored in groups, and answered once they are durable.
     """
     if request.mimetype not in _BATCH_TYPES:
         raise Problem(
@@ -70,6 +76,7 @@ def hash_batch() -> Response:
         settings.hash_batch_max_items,
         settings.hash_batch_item_max_bytes,
         g.request_id,
+        services().digests.commit.store,
     )
     found = cut(pieces(0, ""), settings.hash_batch_item_max_bytes)
     return Response(batch.answer(found, client_socket()), content_type=form.media_type)
@@ -86,9 +93,12 @@ def hash_batch() -> Response:
             tuple(REGISTRY), repeated=True,
         ),
         QueryParameter("output", "How digests are written; `hex` when it is left out.", OUTPUTS),
+        QueryParameter("store", "Remember the digests; `false` when it is left out.",
+                       ("true", "false")),
+        QueryParameter("label", "With `store=true`: what to remember them by.", ()),
     ),
     problems=(BAD_REQUEST, BODY_TOO_LARGE, DIGEST_MISMATCH, VALIDATION_FAILED,
-              ALGORITHM_OUT_OF_SERVICE),
+              ALGORITHM_OUT_OF_SERVICE, *STORE_PROBLEMS),
 )  # fmt: skip
 def hash_stream() -> Response:
     """Hash a body of any size, in constant memory.
@@ -99,6 +109,7 @@ def hash_stream() -> Response:
     """
     names = _algorithms()
     output = _output()
+    store, label = _storing()
     announced = [
         (field, name, digest)
         for field in digest_fields.FIELDS
@@ -111,6 +122,10 @@ def hash_stream() -> Response:
         several.update(piece)
     digests = several.digests()
     checked = digest_fields.check(announced, digests)
+    if store:
+        services().digests.commit.store(
+            [Sighting(name, digests[name], several.size_bytes, label) for name in names]
+        )
     standard = {
         name: digests[ours] for name, ours in digest_fields.ALGORITHMS.items() if ours in digests
     }
@@ -127,6 +142,7 @@ def hash_stream() -> Response:
             ],
             checked=[CheckedDigest(field=field, algorithm=name) for field, name in checked],
             content_digest=digest_fields.write(standard) or None,
+            stored=store or None,
         )
     )
     own = hashlib.sha256(response.get_data()).digest()
@@ -155,3 +171,25 @@ def _output() -> Output:
         VALIDATION_FAILED,
         f"The URL's parameter output is none of {', '.join(OUTPUTS)}. Send one of these.",
     )
+
+
+def _storing() -> tuple[bool, str | None]:
+    """Return whether the digests are to be stored, and their label."""
+    given, label = request.args.get("store", "false"), request.args.get("label")
+    if given not in ("true", "false"):
+        raise _parameter_refused("store", "is neither true nor false. Send one of these.")
+    if label is None:
+        return given == "true", None
+    if given == "false":
+        raise _parameter_refused("label", "is of digests that are stored. Add store=true.")
+    if len(label) > MOST_LABEL_CHARACTERS:
+        most = f"at most {MOST_LABEL_CHARACTERS} characters"
+        raise _parameter_refused("label", f"is too long. Send {most}.")
+    try:
+        return True, storable_label(label)
+    except PydanticCustomError as error:
+        raise _parameter_refused("label", f"cannot be stored. {error.message()}.") from error
+
+
+def _parameter_refused(name: str, detail: str) -> Problem:
+    return Problem(VALIDATION_FAILED, f"The URL's parameter {name} {detail}")

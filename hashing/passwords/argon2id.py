@@ -1,7 +1,7 @@
 """Argon2id (RFC 9106), encoded as a PHC string."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from argon2 import Parameters, extract_parameters
@@ -34,10 +34,23 @@ class Argon2id:
         """Memory of one hash."""
         return self.memory_kib * 1024
 
-    def hash(self, password: bytes, limits: Limits, random_bytes: RandomBytes) -> str:
-        """Return a new encoded hash."""
+    @property
+    def cost(self) -> Mapping[str, int]:
+        """What its constructor takes."""
+        return asdict(self)
+
+    def check(self, password: bytes, limits: Limits) -> None:
+        """Refuse what `hash` would refuse."""
         _check_password(password)
         _check_cost(self.passes, self.memory_kib, self.lanes, limits)
+
+    def check_encoded(self, encoded: str, password: bytes, limits: Limits) -> None:
+        """Refuse what `verify` would refuse, but for damage that only its work shows."""
+        _read(encoded, password, limits)
+
+    def hash(self, password: bytes, limits: Limits, random_bytes: RandomBytes) -> str:
+        """Return a new encoded hash."""
+        self.check(password, limits)
         return hash_secret(
             password, random_bytes(SALT_BYTES), time_cost=self.passes,
             memory_cost=self.memory_kib, parallelism=self.lanes, hash_len=HASH_BYTES, type=Type.ID,
@@ -45,12 +58,7 @@ class Argon2id:
 
     def verify(self, encoded: str, password: bytes, limits: Limits) -> Verification:
         """Check `password`."""
-        _check_password(password)
-        try:
-            found = extract_parameters(encoded)
-        except (InvalidHashError, ValueError) as error:
-            raise EncodedRefused("This is not a hash by Argon2id in PHC form.") from error
-        _check_cost(found.time_cost, found.memory_cost, found.parallelism, limits)
+        found = _read(encoded, password, limits)
         try:
             verify_secret(encoded.encode(), password, Type.ID)
         except VerifyMismatchError:
@@ -79,6 +87,17 @@ PROFILES: Mapping[str, Argon2id] = MappingProxyType(
 )
 
 
+def _read(encoded: str, password: bytes, limits: Limits) -> Parameters:
+    """Return the parameters of an encoded hash that may be checked."""
+    _check_password(password)
+    try:
+        found = extract_parameters(encoded)
+    except (InvalidHashError, ValueError) as error:
+        raise EncodedRefused("This is not a hash by Argon2id in PHC form.") from error
+    _check_cost(found.time_cost, found.memory_cost, found.parallelism, limits)
+    return found
+
+
 def _check_password(password: bytes) -> None:
     if len(password) > MOST_PASSWORD_BYTES:
         raise PasswordRefused(f"A password has at most {MOST_PASSWORD_BYTES} bytes.")
@@ -86,9 +105,11 @@ def _check_password(password: bytes) -> None:
 
 def _check_cost(passes: int, memory_kib: int, lanes: int, limits: Limits) -> None:
     if not 1 <= passes <= limits.argon2id_passes:
-        raise CostRefused(f"Argon2id takes 1 to {limits.argon2id_passes} passes here.")
+        raise CostRefused("passes", f"Argon2id takes 1 to {limits.argon2id_passes} passes here.")
     if not 1 <= lanes <= limits.argon2id_lanes:
-        raise CostRefused(f"Argon2id takes 1 to {limits.argon2id_lanes} lanes here.")
+        raise CostRefused("lanes", f"Argon2id takes 1 to {limits.argon2id_lanes} lanes here.")
     most_kib = limits.memory_bytes // 1024
     if not 8 * lanes <= memory_kib <= most_kib:
-        raise CostRefused(f"Argon2id takes {8 * lanes} to {most_kib} KiB of memory here.")
+        raise CostRefused(
+            "memory_kib", f"Argon2id takes {8 * lanes} to {most_kib} KiB of memory here."
+        )

@@ -37,19 +37,29 @@ class PasswordHasher:
         self._schemes = {**schemes, preferred.name: preferred}
         self._random_bytes = random_bytes
 
+    def check(self, password: bytes) -> None:
+        """Refuse what `hash` would refuse, at no cost."""
+        self._preferred.check(password, self._limits)
+
+    def check_encoded(self, encoded: str, password: bytes) -> None:
+        """Refuse what `verify` would refuse, at next to no cost."""
+        self._scheme_of(encoded).check_encoded(encoded, password, self._limits)
+
     def hash(self, password: bytes) -> str:
         """Return a new encoded hash.  Raises PasswordRefused, CostRefused."""
         return self._preferred.hash(password, self._limits, self._random_bytes)
 
     def verify(self, encoded: str, password: bytes) -> Verification:
         """Check `password`.  Raises EncodedRefused, CostRefused, PasswordRefused."""
-        scheme = next(
-            (one for one in self._schemes.values() if encoded.startswith(one.prefixes)), None
-        )
-        if scheme is None:
-            known = ", ".join(self._schemes)
-            raise EncodedRefused(f"This is no encoded hash of a known scheme: {known}.")
+        scheme = self._scheme_of(encoded)
         found = scheme.verify(encoded, password, self._limits)
         if found.valid and scheme is not self._preferred and found.rehash is None:
             return Verification(valid=True, rehash=f"{self._preferred.name} is preferred.")
         return found
+
+    def _scheme_of(self, encoded: str) -> Scheme:
+        for scheme in self._schemes.values():
+            if encoded.startswith(scheme.prefixes):
+                return scheme
+        known = ", ".join(self._schemes)
+        raise EncodedRefused(f"This is no encoded hash of a known scheme: {known}.")

@@ -1,6 +1,6 @@
 """What all schemes have in common: costs, limits on them, and what a check says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,7 +39,8 @@ class Verification:
 class Scheme(Protocol):
     """One way to hash passwords.
 
-    `hash` raises PasswordRefused and CostRefused; `verify` those and EncodedRefused.
+    `check` and `hash` raise PasswordRefused and CostRefused; `check_encoded` and `verify` those and
+    EncodedRefused.  Both checks cost next to nothing.
     """
 
     @property
@@ -53,6 +54,16 @@ class Scheme(Protocol):
     @property
     def memory_bytes(self) -> int:
         """Memory that one hash by this scheme's cost takes."""
+
+    @property
+    def cost(self) -> Mapping[str, int]:
+        """The parts of its cost by name, as its constructor takes them."""
+
+    def check(self, password: bytes, limits: Limits) -> None:
+        """Refuse what `hash` would refuse."""
+
+    def check_encoded(self, encoded: str, password: bytes, limits: Limits) -> None:
+        """Refuse what `verify` would refuse, but for damage that only its work shows."""
 
     def hash(self, password: bytes, limits: Limits, random_bytes: RandomBytes) -> str:
         """Return a new encoded hash of `password`."""

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from hashing.errors import CostRefused, EncodedRefused, PasswordRefused
 from hashing.passwords.scheme import (
@@ -38,6 +39,16 @@ class Scrypt:
         """Memory of one hash."""
         return 128 * self.r * ((1 << self.log_n) + self.parallelism)
 
+    @property
+    def cost(self) -> Mapping[str, int]:
+        """What its constructor takes."""
+        return asdict(self)
+
+    def check_encoded(self, encoded: str, password: bytes, limits: Limits) -> None:
+        """Refuse what `verify` would refuse."""
+        used, _, _ = _read(encoded)
+        used.check(password, limits)
+
     def hash(self, password: bytes, limits: Limits, random_bytes: RandomBytes) -> str:
         """Return a new encoded hash."""
         salt = random_bytes(SALT_BYTES)
@@ -47,14 +58,7 @@ class Scrypt:
 
     def verify(self, encoded: str, password: bytes, limits: Limits) -> Verification:
         """Check `password`."""
-        found = _ENCODED.fullmatch(encoded)
-        if found is None:
-            raise EncodedRefused("This is not a hash by scrypt in PHC form.")
-        used = Scrypt(int(found[1]), int(found[2]), int(found[3]))
-        try:
-            salt, expected = _bytes(found[4]), _bytes(found[5])
-        except ValueError as error:
-            raise EncodedRefused("This hash by scrypt is damaged.") from error
+        used, salt, expected = _read(encoded)
         derived = used.derive(password, salt, len(expected), limits)
         if not hmac.compare_digest(derived, expected):
             return Verification(valid=False, rehash=None)
@@ -63,21 +67,40 @@ class Scrypt:
         rehash = None if used == self else "Its cost is not the one that is configured."
         return Verification(valid=True, rehash=rehash)
 
-    def derive(self, password: bytes, salt: bytes, size: int, limits: Limits) -> bytes:
-        """Return scrypt's `size` bytes.  Raises CostRefused, PasswordRefused."""
+    def check(self, password: bytes, limits: Limits) -> None:
+        """Refuse what `hash` would refuse."""
         if len(password) > MOST_PASSWORD_BYTES:
             raise PasswordRefused(f"A password has at most {MOST_PASSWORD_BYTES} bytes.")
         if not 1 <= self.log_n <= 24 or self.memory_bytes > limits.memory_bytes:
             raise CostRefused(
+                "log_n",
                 f"scrypt with ln={self.log_n}, r={self.r} takes more than the "
-                f"{limits.memory_bytes} bytes of memory that are allowed here."
+                f"{limits.memory_bytes} bytes of memory that are allowed here.",
             )
         if self.parallelism > limits.scrypt_parallelism:
-            raise CostRefused(f"scrypt takes p up to {limits.scrypt_parallelism} here.")
+            raise CostRefused(
+                "parallelism", f"scrypt takes p up to {limits.scrypt_parallelism} here."
+            )
+
+    def derive(self, password: bytes, salt: bytes, size: int, limits: Limits) -> bytes:
+        """Return scrypt's `size` bytes.  Raises CostRefused, PasswordRefused."""
+        self.check(password, limits)
         return hashlib.scrypt(
             password, salt=salt, n=1 << self.log_n, r=self.r, p=self.parallelism,
             maxmem=self.memory_bytes + _SLACK_BYTES, dklen=size,
         )  # fmt: skip
+
+
+def _read(encoded: str) -> tuple[Scrypt, bytes, bytes]:
+    """Return the cost, the salt and the hash of an encoded hash."""
+    found = _ENCODED.fullmatch(encoded)
+    if found is None:
+        raise EncodedRefused("This is not a hash by scrypt in PHC form.")
+    try:
+        salt, expected = _bytes(found[4]), _bytes(found[5])
+    except ValueError as error:
+        raise EncodedRefused("This hash by scrypt is damaged.") from error
+    return Scrypt(int(found[1]), int(found[2]), int(found[3])), salt, expected
 
 
 DEFAULT = Scrypt(log_n=17, r=8, parallelism=1)

@@ -1,18 +1,22 @@
 -- Says that a worker lives.
--- KEYS: workers, records, takers.  ARGV: name, life of the beat in ms, record, 1 if it takes tasks.
+-- KEYS: workers, records, then the takers of each of its lanes.  ARGV: name, life of the beat in ms, record, 1 if it takes tasks.
 -- Returns the server's time in ms.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)) do
   redis.call('ZREM', KEYS[1], lapsed)
-  redis.call('ZREM', KEYS[3], lapsed)
+  for i = 3, #KEYS do
+    redis.call('ZREM', KEYS[i], lapsed)
+  end
   redis.call('HDEL', KEYS[2], lapsed)
 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-if ARGV[4] == '1' then
-  redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
-else
-  redis.call('ZREM', KEYS[3], ARGV[1])
+for i = 3, #KEYS do
+  if ARGV[4] == '1' then
+    redis.call('ZADD', KEYS[i], now + ARGV[2], ARGV[1])
+  else
+    redis.call('ZREM', KEYS[i], ARGV[1])
+  end
 end
 return now

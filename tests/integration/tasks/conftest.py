@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from tasks.client import connect
-from tasks.consumer import Consumer, worker_name
+from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY
@@ -68,7 +68,9 @@ class Crew:
     ) -> Threads:
         """Start a worker in threads and wait until it is on the roll."""
         name = worker_name()
-        consumer = Consumer(self._client, self._settings, name=name, slots=slots, handler=handler)
+        consumer = Consumer(
+            self._client, self._settings, name=name, lanes=[LaneSlots(QUERY, slots, handler)]
+        )
         drained: list[bool] = []
         thread = threading.Thread(
             target=lambda: drained.append(consumer.run(drain_timeout_s=drain_timeout_s)),

@@ -5,8 +5,9 @@ import sys
 import threading
 
 from tasks.client import connect
-from tasks.consumer import Consumer, worker_name
+from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.errors import TaskFailed
+from tasks.lanes import QUERY
 from tasks.lease import Lease
 from tasks.settings import QueueSettings
 
@@ -36,8 +37,7 @@ def main() -> None:
         connect(settings, "test"),
         settings,
         name=worker_name(),
-        slots=int(sys.argv[1]),
-        handler=handle,
+        lanes=[LaneSlots(QUERY, int(sys.argv[1]), handle)],
     )
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     thread = threading.Thread(target=consumer.run, kwargs={"drain_timeout_s": 10.0})

@@ -16,10 +16,11 @@ from cli.embedded.place import place_for
 from cli.embedded.program import RunningServer
 from cli.embedded.valkey import EmbeddedValkey
 from tasks.client import connect
-from tasks.consumer import Consumer, worker_name
+from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.dispatcher import Dispatcher
 from tasks.errors import QueueError, QueueUnavailable
 from tasks.heartbeat import Workers
+from tasks.lanes import QUERY
 from tasks.settings import QueueSettings
 from tests.integration.tasks.conftest import SHORT, Crew, eventually
 from tests.integration.tasks.programmed_worker import handle
@@ -103,7 +104,9 @@ def test_a_worker_that_starts_before_redis_waits_for_it(
 ) -> None:
     server.kill()
     with connect(settings, "test") as client:
-        consumer = Consumer(client, settings, name=worker_name(), slots=1, handler=handle)
+        consumer = Consumer(
+            client, settings, name=worker_name(), lanes=[LaneSlots(QUERY, 1, handle)]
+        )
         thread = threading.Thread(target=consumer.run, kwargs={"drain_timeout_s": 5.0})
         with capture_logs() as events:
             thread.start()

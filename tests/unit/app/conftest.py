@@ -8,25 +8,16 @@ import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.cache.settings import CacheSettings
-from app.hashes.settings import HashSettings
 from app.main import build_app, build_services, close
-from app.queries.settings import QuerySettings
+from app.replica_settings import ReplicaSettings
 from app.services import Services
-from app.settings import AppSettings, read
-from db.settings import DatabaseSettings
-from jobs.settings import JobSettings, UploadSettings
-from tasks.settings import QueueSettings
 
 
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    services = build_services(
-        read(AppSettings), read(DatabaseSettings), read(QueueSettings), read(QuerySettings),
-        read(CacheSettings), read(HashSettings), read(JobSettings), read(UploadSettings),
-    )  # fmt: skip
+    services = build_services(ReplicaSettings.from_environment())
     yield services
     close(services)
 

@@ -11,16 +11,18 @@ from markupsafe import escape
 from pydantic_settings import BaseSettings
 
 from app.cache.settings import CacheSettings
+from app.digests.settings import DigestSettings
 from app.endpoints import Endpoint
 from app.hashes.settings import HashSettings
 from app.main import ENDPOINTS
+from app.passwords.settings import PasswordSettings
 from app.problem_types import PROBLEM_TYPES, UNEXPECTED_STATUS
 from app.problems import ProblemType
 from app.queries.settings import QuerySettings
 from app.settings import AppSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
-KINDS = (AppSettings, QuerySettings, CacheSettings, HashSettings)
+KINDS = (AppSettings, QuerySettings, CacheSettings, HashSettings, DigestSettings, PasswordSettings)
 SETTINGS = [(kind, name) for kind in KINDS for name in kind.model_fields]
 
 

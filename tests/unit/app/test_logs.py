@@ -5,7 +5,10 @@ import logging
 import sys
 from typing import Any
 
+import pytest
+
 from app.logs import formatter, logging_config
+from app.settings import LogFormat
 
 
 def record(message: str, *args: object, **more: Any) -> logging.LogRecord:
@@ -30,6 +33,17 @@ def test_an_error_brings_its_traceback_along_as_data() -> None:
     assert "\n" not in line
     [error] = json.loads(line)["exception"]
     assert (error["exc_type"], error["exc_value"]) == ("ZeroDivisionError", "no")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_tells_no_values_of_variables(log_format: LogFormat) -> None:
+    password = "correct horse"
+    try:
+        raise ZeroDivisionError(len(password))
+    except ZeroDivisionError:
+        line = formatter(log_format).format(record("failed", exc_info=sys.exc_info()))
+    assert "ZeroDivisionError" in line
+    assert password not in line
 
 
 def test_for_people_it_is_text() -> None:

@@ -21,7 +21,7 @@ LIMITS = Limits()
 CHEAP: dict[str, Scheme] = {
     "argon2id": Argon2id(passes=1, memory_kib=64, lanes=1),
     "scrypt": Scrypt(log_n=4, r=8, parallelism=1),
-    "bcrypt": Bcrypt(cost=4),
+    "bcrypt": Bcrypt(log_rounds=4),
 }
 
 
@@ -39,7 +39,7 @@ def test_scrypt_gives_the_keys_of_rfc_7914(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", read("bcrypt"))
 def test_bcrypt_knows_the_published_hashes(vector: dict[str, Any]) -> None:
-    scheme = Bcrypt(cost=5)
+    scheme = Bcrypt(log_rounds=5)
     password = vector["password"].encode()
     found = scheme.verify(vector["encoded"], password, LIMITS)
     assert found.valid

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
+from hashing.passwords.settings import PasswordLimits
 from tasks.settings import QueueSettings
 from worker.settings import WorkerSettings
 
 TEXT = (Path(__file__).parents[3] / "docs" / "queue.md").read_text()
 
 
-@pytest.mark.parametrize("settings", [QueueSettings, WorkerSettings])
+@pytest.mark.parametrize("settings", [QueueSettings, WorkerSettings, PasswordLimits])
 def test_every_setting_is_documented_with_its_default(settings: type[BaseSettings]) -> None:
     prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():

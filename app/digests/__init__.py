@@ -1,0 +1,1 @@
+"""Digests that are remembered: stored in groups, looked up one by one."""

@@ -1,0 +1,1 @@
+"""Passwords over HTTP: sealed, queued, hashed by workers."""

@@ -1,0 +1,1 @@
+"""Jobs that hash rows, on a real ledger."""

@@ -1,0 +1,1 @@
+"""Tests of what hashing rows is made of."""

@@ -1,0 +1,1 @@
+"""Jobs that hash rows: of files, and of queries."""
