@@ -227,6 +227,9 @@ def bulk_runner(
     block_s: float,
 ) -> BulkRunner:
     """Return a worker's bulk lane, not started."""
+    # the module's own source is everybody's: its draws here, in threads, would change what a test
+    # that has seeded it draws
+    random_share = random.SystemRandom().random
     ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
     policies = {kind.name: settings.policy(kind.name, kind.retry) for kind in kinds}
     reconciler = Reconciler(
@@ -235,10 +238,18 @@ def bulk_runner(
         [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
         Bell(client),
         policies,
-        random.random,
+        random_share,
     )
     return BulkRunner(
-        ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
+        ledger,
+        reconciler,
+        client,
+        kinds,
+        settings,
+        name=name,
+        slots=slots,
+        block_s=block_s,
+        random_share=random_share,
     )
 
 

@@ -12,6 +12,8 @@ from app.jobs.event_stream import JobEventStreams
 from app.jobs.form import JobForms
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.metrics import JobMetrics
+from app.jobs.types.checksum_table import ChecksumTableType
+from app.jobs.types.diff_tables import DiffTablesType
 from app.jobs.types.hash_query import HashQueryType
 from app.jobs.types.hash_rows import HashRowsType
 from jobs.output import Output
@@ -19,7 +21,12 @@ from jobs.service import Jobs
 from jobs.survey import Survey
 
 # each in a file of its own in app/jobs/types
-JOB_TYPES: tuple[type[JobType[Any]], ...] = (HashRowsType, HashQueryType)
+JOB_TYPES: tuple[type[JobType[Any]], ...] = (
+    HashRowsType,
+    HashQueryType,
+    ChecksumTableType,
+    DiffTablesType,
+)
 
 
 @dataclass(frozen=True)
