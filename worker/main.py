@@ -221,6 +221,8 @@ def bulk_runner(
 ) -> BulkRunner:
     """Return a worker's bulk lane, not started."""
     ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
+    # of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
+    random_share = random.Random().random  # noqa: S311 - to spread attempts and rounds
     policies = {kind.name: settings.policy(kind.name, kind.retry) for kind in kinds}
     reconciler = Reconciler(
         own,
@@ -228,10 +230,18 @@ def bulk_runner(
         [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
         Bell(client),
         policies,
-        random.random,
+        random_share,
     )
     return BulkRunner(
-        ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
+        ledger,
+        reconciler,
+        client,
+        kinds,
+        settings,
+        name=name,
+        slots=slots,
+        block_s=block_s,
+        random_share=random_share,
     )
 
 

@@ -102,7 +102,7 @@ def test_a_key_in_a_transaction_that_is_not_over_is_answered_at_once(desk: Desk)
     headers = new_key()
     with psycopg.connect(desk.database_url) as connection:
         key = headers["Idempotency-Key"].strip('"')
-        lock = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7041))"
+        lock = "SELECT pg_advisory_xact_lock(hashtext('millrace.job_keys'), hashtext(%s))"
         connection.execute(lock, [key])
         busy = desk.post("written", headers=headers, tasks=[])
         assert (busy.status_code, busy.headers["Retry-After"]) == (409, "1")
