@@ -181,7 +181,15 @@ def build_services(
     uploaded = build_uploads(own, hashing.digester, settings.uploads)
     job_desk = build_jobs(
         Jobs(own, Bell(client), settings.jobs),
-        JobTools(own, database, uploaded.uploads, parser, frozenset(settings.jobs.databases)),
+        JobTools(
+            own,
+            database,
+            uploaded.uploads,
+            parser,
+            frozenset(settings.jobs.databases),
+            queries,
+            settings.hash_keys.decoded(),
+        ),
         places,
         settings.app.app_max_body_bytes,
         metrics.registry,

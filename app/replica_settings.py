@@ -11,7 +11,7 @@ from app.queries.settings import QuerySettings
 from app.settings import AppSettings, read
 from db.settings import DatabaseSettings
 from hashing.passwords.settings import PasswordLimits
-from jobs.settings import JobSettings, UploadSettings
+from jobs.settings import HashKeySettings, JobSettings, UploadSettings
 from tasks.settings import QueueSettings
 
 
@@ -30,6 +30,7 @@ class ReplicaSettings:
     password_limits: PasswordLimits
     jobs: JobSettings
     uploads: UploadSettings
+    hash_keys: HashKeySettings
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -46,4 +47,5 @@ class ReplicaSettings:
             read(PasswordLimits),
             read(JobSettings),
             read(UploadSettings),
+            read(HashKeySettings),
         )

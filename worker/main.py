@@ -27,7 +27,7 @@ from jobs.clean_up import CleanUp
 from jobs.kind import Kind
 from jobs.ledger import Ledger, worker_session
 from jobs.reconciler import Reconciler
-from jobs.settings import HashKeySettings, JobSettings
+from jobs.settings import HashKeySettings, JobSettings, UploadSettings
 from jobs.upload_clean_up import UploadCleanUp
 from jobs.uploads import Uploads
 from tasks.bell import Bell
@@ -126,6 +126,7 @@ def main() -> int:
         queue_settings = QueueSettings()
         job_settings = JobSettings()
         hash_keys = HashKeySettings().decoded()
+        upload_limits = UploadSettings().limits
         password_limits = PasswordLimits()
         database_settings = DatabaseSettings().model_copy(
             update={
@@ -170,7 +171,13 @@ def main() -> int:
         client,
         job_kinds(
             Tools(
-                own, bulk_reader, others, job_settings, hash_keys, tested_digester(), Uploads(own)
+                own,
+                bulk_reader,
+                others,
+                job_settings,
+                hash_keys,
+                tested_digester(),
+                Uploads(own, upload_limits),
             )
         ),
         job_settings,

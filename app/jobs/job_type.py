@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.problem_types import VALIDATION_FAILED
 from app.problems import FieldError, Problem
+from app.queries.service import QueryService
 from db.database import Database
 from db.pool import Connection
 from jobs.record import Job
@@ -24,7 +25,8 @@ class JobTools:
     """What kinds of jobs are built with.
 
     `own` reaches our own tables, `reader` the users' ones as the role that users' SQL runs as;
-    `databases` are the names of further databases that requests may name.
+    `databases` are the names of further databases that requests may name.  `hash_keys` are secret
+    keys by the names that requests have for them.
     """
 
     own: Database
@@ -32,6 +34,8 @@ class JobTools:
     uploads: Uploads
     parser: Parser
     databases: frozenset[str]
+    queries: QueryService
+    hash_keys: Mapping[str, bytes]
 
 
 class JobType(ABC, Generic[ParametersT]):
@@ -45,6 +49,9 @@ class JobType(ABC, Generic[ParametersT]):
 
     file_parameter: ClassVar[str | None] = None
     """The parameter that names an upload; a file that comes with the request becomes one."""
+
+    records_stream: ClassVar[str | None] = None
+    """The stream of (row, record in base64) of failed rows, which has a route as they were sent."""
 
     def __init__(self, tools: JobTools) -> None:
         """Keep what the kind needs of `tools`."""

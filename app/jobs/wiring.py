@@ -12,12 +12,14 @@ from app.jobs.event_stream import JobEventStreams
 from app.jobs.form import JobForms
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.metrics import JobMetrics
+from app.jobs.types.hash_query import HashQueryType
+from app.jobs.types.hash_rows import HashRowsType
 from jobs.output import Output
 from jobs.service import Jobs
 from jobs.survey import Survey
 
 # each in a file of its own in app/jobs/types
-JOB_TYPES: tuple[type[JobType[Any]], ...] = ()
+JOB_TYPES: tuple[type[JobType[Any]], ...] = (HashRowsType, HashQueryType)
 
 
 @dataclass(frozen=True)

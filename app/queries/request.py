@@ -1,5 +1,6 @@
 """A query as the service takes it, and what it answers with."""
 
+import json
 from dataclasses import dataclass, field
 
 from query.decision import Engine
@@ -53,3 +54,10 @@ class Answer:
     fragments: int
     snapshot: str
     timings: Timings = field(default_factory=Timings)
+
+
+def as_text(value: str | float | bool | None) -> str | None:
+    """Return a parameter, as JSON has it, in PostgreSQL's text format."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)

@@ -1,11 +1,14 @@
 """The rows that jobs leave, streamed as NDJSON or CSV in their order."""
 
+from typing import NoReturn
+
 from flask import Response, g, request
 
 from app.endpoints import Endpoints, PathParameter, QueryParameter
 from app.formats.choice import CSV, NDJSON, chosen_encoding, chosen_format
 from app.formats.responses import TRAILERS_KEY, VARY
 from app.formats.stream import TRAILERS
+from app.jobs.record_stream import RecordStream
 from app.jobs.row_stream import RowsAsked, RowStream
 from app.models_jobs import RowsHead
 from app.problem_types import JOB_NOT_DONE, NOT_ACCEPTABLE, NOT_FOUND, VALIDATION_FAILED
@@ -14,6 +17,7 @@ from app.routes.jobs import JOB_ID, PROBLEMS, RETRY_AFTER_S, known
 from app.services import services
 from app.url_parameters import FLAG, flag, whole_number
 from app.waiting_client import client_socket
+from jobs.record import Job
 
 endpoints = Endpoints("jobs")
 MOST_ROWS = 10**15
@@ -53,12 +57,45 @@ def read_job_errors(job_id: str) -> Response:
 
 
 @endpoints.endpoint(
+    "GET", "/v1/jobs/{job_id}/failed-records", parameters=[JOB_ID],
+    response=None, also={200: None}, problems=(*PROBLEMS, JOB_NOT_DONE, NOT_FOUND),
+)  # fmt: skip
+def read_failed_records(job_id: str) -> Response:
+    """Read the records of the rows that failed, as they were sent, a line end behind each.
+
+    In the order of `…/errors`: the n-th record is of the n-th row there. Corrected, and sent back
+    as an upload, they are hashed by `…/retry` with `{"corrected": upload}`. Where no row failed,
+    there is no content (204).
+    """
+    desk, job = services().jobs, known(job_id)
+    kind = desk.types.get(job.kind)
+    if kind is None or kind.records_stream is None:
+        raise Problem(NOT_FOUND, f"Jobs of kind {job.kind} keep no records of failed rows.")
+    if job.state != "done":
+        _refuse_unfinished(job)
+    if not desk.output.count(job.id, kind.records_stream):
+        return Response(status=204)
+    body = RecordStream(desk.output, desk.jobs.find, job, kind.records_stream, client_socket())
+    body.begin()
+    return Response(body, content_type="application/octet-stream")
+
+
+@endpoints.endpoint(
     "GET", "/v1/jobs/{job_id}/output/{stream}", parameters=[JOB_ID, STREAM], response=RowsHead,
     query=QUERY, problems=ROW_PROBLEMS,
 )  # fmt: skip
 def read_job_output(job_id: str, stream: str) -> Response:
     """Read the rows of any stream of a job, in the form of a result."""
     return _rows(job_id, stream)
+
+
+def _refuse_unfinished(job: Job, remedy: str = "") -> NoReturn:
+    raise Problem(
+        JOB_NOT_DONE,
+        f"The job is {job.state}: not all rows are there.{remedy}",
+        extra={"state": job.state},
+        retry_after_s=None if job.is_finished else RETRY_AFTER_S,
+    )
 
 
 def _rows(job_id: str, stream: str) -> Response:
@@ -74,12 +111,7 @@ def _rows(job_id: str, stream: str) -> Response:
         there_are = f"There are: {', '.join(streams)}." if streams else "There are none."
         raise Problem(NOT_FOUND, f"Jobs of kind {job.kind} leave no '{stream}'. {there_are}")
     if job.state != "done" and not is_partial:
-        raise Problem(
-            JOB_NOT_DONE,
-            f"The job is {job.state}: not all rows are there. partial=true gets those that are.",
-            extra={"state": job.state},
-            retry_after_s=None if job.is_finished else RETRY_AFTER_S,
-        )
+        _refuse_unfinished(job, " partial=true gets those that are.")
     trailers = request.environ.get(TRAILERS_KEY)
     asked = RowsAsked(
         stream, streams[stream], offset, limit, form, encoding, g.request_id, client_socket(),

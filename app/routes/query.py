@@ -1,7 +1,5 @@
 """Running queries."""
 
-import json
-
 from flask import Response, request
 
 from app.async_reply import promise
@@ -33,7 +31,7 @@ from app.problem_types import (
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem
-from app.queries.request import QueryInput
+from app.queries.request import QueryInput, as_text
 from app.queries.settings import QuerySettings
 from app.routes.cached_query import cached_answer, query_of_address
 from app.services import services
@@ -121,15 +119,9 @@ def query_input(
     if above:
         detail = " ".join(f"{error.pointer}: {error.reason} {error.remedy}" for error in above)
         raise Problem(VALIDATION_FAILED, detail, errors=above)
-    params = tuple(_as_text(value) for value in body.params)
+    params = tuple(as_text(value) for value in body.params)
     return QueryInput(body.sql, params, timeout_s, max_rows, body.engine, body.partitions)
 
 
 def _plain(number: float) -> str:
     return f"{number:.10g}"
-
-
-def _as_text(value: str | float | bool | None) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value)

@@ -1,7 +1,7 @@
 """Failed rows that somebody has corrected: hashed, and put where they belong in the result."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -46,11 +46,17 @@ class Corrections:
             row = connection.execute(_LAST_MATCH, [job_id]).fetchone()
         return None if row is None or row[0] is None else json.loads(row[0])
 
-    def match(self, task: TaskClaim, records: Iterable[Window], context: TaskContext) -> Done:
+    def match(
+        self,
+        task: TaskClaim,
+        records: Iterable[Window],
+        given: Mapping[str, Any],
+        context: TaskContext,
+    ) -> Done:
         """Add a task for each that left failed rows, with its part of the corrected records.
 
-        `records` are windows of one record each.  Where there are not as many as failed rows,
-        nobody knows which is which, and nothing is changed.
+        `records` are windows of one record each, `given` are parameters of all tasks.  Where there
+        are not as many as failed rows, nobody knows which is which, and nothing is changed.
         """
         with self._own.connection() as connection:
             failed = [
@@ -68,9 +74,8 @@ class Corrections:
         tasks: list[NewTask] = []
         done = 0
         for number, rows in failed:
-            part = {"start": ends[done], "end": ends[done + rows]}
-            given = {"upload": task.parameters["upload"], "task": number, **part}
-            tasks.append(NewTask("correct", given))
+            part = {"task": number, "start": ends[done], "end": ends[done + rows]}
+            tasks.append(NewTask("correct", {**given, **part}))
             done += rows
         return Done(adds=tasks, result=json.dumps(outcome))
 

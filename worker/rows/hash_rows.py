@@ -41,6 +41,10 @@ GROUP_ROWS = 100_000  # of Parquet, for one task, where its row groups are small
 FIRST_RECORDS = 1000  # that are looked at for one that tells the number of cells
 MARK = b"\xef\xbb\xbf"  # of UTF-8, which some programs write before the first line
 
+# added with the last rows: who reads a result that is not whole reads up to the first task that is
+# not done
+FINISH = NewTask("finish", is_last=True)
+
 _COUNT = """SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM job_tasks
  WHERE job_id = $1 AND state = 'done' AND name IN ('open', 'rows', 'groups')"""
 
@@ -81,10 +85,10 @@ class HashRows(Kind):
         self._corrections = Corrections(own)
 
     def plan(self, parameters: Mapping[str, Any], context: TaskContext) -> Done:
-        """Add the first task and the last."""
+        """Add the first task."""
         context.check()
         RowDigester(parameters, self._keys, self._digester)  # raises where that cannot be
-        return Done(adds=[NewTask("open"), NewTask("finish", is_last=True)])
+        return Done(adds=[NewTask("open")])
 
     def run(self, task: TaskClaim, context: TaskContext) -> Done:
         """Do one task."""
@@ -151,7 +155,7 @@ class HashRows(Kind):
                 parameters = {"upload": plain, "groups": groups, "row": row, "rows": held}
                 tasks.append(NewTask("groups", parameters))
                 row, held, groups = row + held, 0, []
-        return tasks, row - 1
+        return [*tasks, FINISH], row - 1
 
     def _parquet(self, spec: FileSpec, plain: str) -> ParquetRows:
         return ParquetRows(self._uploads.open(plain), spec.columns, spec.row_encoding)
@@ -218,7 +222,7 @@ class HashRows(Kind):
                 is_whole = False
                 break
         if is_whole:
-            return Done(adds=found, expected_rows=last.row - 1)
+            return Done(adds=[*found, FINISH], expected_rows=last.row - 1)
         rest = NewTask("scan", {"source": asdict(source), "at": asdict(last)})
         # the rest first: its turn is before the rows', and their results are in order anyway,
         # since all numbers of later tasks are higher
@@ -292,14 +296,17 @@ class HashRows(Kind):
             self._uploads.verify(upload, context.check)
         except DigestWrong as error:
             raise PermanentFailure(str(error), "DigestWrong") from error
-        form = self._form(FileSpec.read(task.job_parameters), task.parameters["limit"])
+        limit = self._settings.max_record_bytes
+        form = self._form(FileSpec.read(task.job_parameters), limit)
         pieces = self._checked(self._uploads.read(upload), context)
-        return self._corrections.match(task, windows(pieces, form, window_bytes=1), context)
+        found = windows(pieces, form, window_bytes=1)
+        return self._corrections.match(task, found, {"upload": upload, "limit": limit}, context)
 
     def _correct(self, task: TaskClaim, context: TaskContext) -> Done:
         given = task.parameters
         spec = FileSpec.read(task.job_parameters)
-        source = Source(**self._corrections.source_of(task.job_id, given["task"]))
+        known = self._corrections.source_of(task.job_id, given["task"])
+        source = Source(**known | {"limit": given["limit"]})
         reader = self._reader(spec, source)
         pieces = self._uploads.read(given["upload"], given["start"], given["end"])
         found = windows(self._checked(pieces, context), reader.form, window_bytes=1)

@@ -1,6 +1,7 @@
 """A ledger, uploads, and a worker that takes tasks one after the other, when the test says so."""
 
 import base64
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -61,9 +62,9 @@ class Office:
         }  # fmt: skip
         return self.jobs.create(NewJob("hash_rows", parameters | changes))[0]
 
-    def correct(self, job_id: str, data: bytes, limit: int = 1_048_576) -> None:
+    def correct(self, job_id: str, data: bytes) -> None:
         """Send the failed rows of a job again."""
-        task = NewTask("match", {"upload": self.upload(data), "limit": limit})
+        task = NewTask("match", {"upload": self.upload(data)})
         with self.own.connection() as connection, connection.transaction():
             extend(connection, job_id, [task], 5)
 
@@ -107,8 +108,6 @@ class Office:
             found = connection.execute(
                 "SELECT result FROM job_tasks WHERE job_id = $1 AND is_last", [job_id]
             ).fetchone()
-        import json
-
         assert found is not None
         outcome: dict[str, Any] = json.loads(found[0] or "null")
         return outcome

@@ -1,5 +1,6 @@
 """Files hashed row by row, compared with what csv, json and hashlib make of them."""
 
+import base64
 import csv
 import gzip
 import hashlib
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from hashing.rows import encode_row
 from jobs.hash_keys import fingerprint
+from jobs.uploads import Uploads
 from tests.integration.worker.rows.conftest import HASH, KEYS, Office
 from tests.unit.worker.rows.reference_csv import read
 from worker.rows import hash_rows
@@ -177,9 +179,7 @@ def test_unpacking_goes_on_where_a_killed_attempt_had_come(office: Office) -> No
     data = written(rows)
     job_id = office.hash_rows(gzip.compress(data), {"header": False})
     unpacked = hashlib.sha256(f"unpacked {job_id}".encode()).hexdigest()[:32]
-    with office.own.connection() as connection:
-        connection.execute("SELECT 1")
-    part = type(office.uploads)(office.own, new_id=lambda: unpacked)
+    part = Uploads(office.own, new_id=lambda: unpacked)
     part.create()
     part.append(unpacked, 0, [data[:1000]])
     office.work()
@@ -308,8 +308,6 @@ def test_a_key_is_taken_from_the_settings(office: Office) -> None:
     changed = office.hash_rows(b"a\nx\n", hash=wanted | {"key_fingerprint": fingerprint(b"old")})
     unknown = office.hash_rows(b"a\nx\n", hash=wanted | {"key": "other"})
     office.work()
-    import base64
-
     expected = base64.urlsafe_b64encode(hmac.digest(key, b"x", "sha256")).decode().rstrip("=")
     assert office.rows(job_id) == [(1, expected)]
     assert office.job(changed).error_class == "KeyChanged"
