@@ -7,6 +7,7 @@ import sys
 import click
 from pydantic import ValidationError
 
+from cli.diff import diff
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.explain import explain
@@ -40,6 +41,7 @@ millrace.add_command(up)
 millrace.add_command(load)
 millrace.add_command(hash_command)
 millrace.add_command(query)
+millrace.add_command(diff)
 millrace.add_command(explain)
 millrace.add_command(jobs)
 

@@ -214,3 +214,34 @@ def test_what_cannot_be_read_is_refused_with_its_place(
     assert error["pointer"] == f"/parameters/{pointer}".rstrip("/")
     assert reason in error["reason"]
     assert error["remedy"]
+
+
+def millrace(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", "diff", *arguments, "--url", str(stack.http.base_url)],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_the_command_line_tells_of_differences_as_diff_does(stack: Stack) -> None:
+    worker = stack.worker()
+    same = millrace(stack, "l", "l")
+    assert same.returncode == 0, same.stderr
+    assert same.stdout == ""
+    assert "equal" in same.stderr
+    few = ["--column", "a", "--where", "n <= 21000000"]
+    table = millrace(stack, "l", "copy:r", "--limit", "3", *few)
+    assert table.returncode == 1, table.stderr
+    assert len(table.stdout.splitlines()) == 3
+    assert "1,000 only left, 0 only right, 3 different" in table.stderr
+    lines = millrace(stack, "l", "r", "--output", "json", "--limit", "2000", *few)
+    assert lines.returncode == 1
+    *rows, last = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert len(rows) == 1003
+    assert {row["side"] for row in rows} == {"only_left", "different"}
+    assert last["summary"]["different"] == 3
+    refused = millrace(stack, "l", "nowhere")
+    assert refused.returncode == 2
+    assert "no table or view nowhere" in refused.stderr
+    worker.kill()
+    worker.wait()
