@@ -178,7 +178,7 @@ def test_what_cannot_work_is_not_accepted(
 def test_a_query_is_vetted_as_those_that_run_at_once(
     desk: Desk, sql: str, params: list[Any]
 ) -> None:
-    asked = {"sql": sql, "params": params}
+    asked: dict[str, Any] = {"sql": sql, "params": params}
     at_once = desk.http.post("/v1/query", json=asked)
     response = desk.post("hash_query", **asked)
     assert response.status_code == at_once.status_code
