@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from app import endpoints
 from app.application import Application
+from app.body_streams import BodyStreams
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
 from app.digests.wiring import build_digests
@@ -62,6 +63,7 @@ from app.routes import (
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
+from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
 from db.database import Database
@@ -82,7 +84,7 @@ ENDPOINTS = (
     *job_history.endpoints, *job_rows.endpoints, *dead_letters.endpoints, *uploads.endpoints,
     *cache.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
-# who waits for somebody else's answer leaves this many threads to other requests
+# who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
 
 _log = structlog.stdlib.get_logger("app.main")
@@ -179,6 +181,23 @@ def build_services(
     places = EventPlaces(settings.query.async_max_streams)
     hashing = build_hashing(settings.hashes)
     uploaded = build_uploads(own, hashing.digester, settings.uploads)
+    job_desk = build_jobs(
+        Jobs(own, Bell(client), settings.jobs),
+        JobTools(
+            own,
+            database,
+            uploaded.uploads,
+            parser,
+            frozenset(settings.jobs.databases),
+            queries,
+            settings.hash_keys.decoded(),
+        ),
+        places,
+        settings.app.app_max_body_bytes,
+        metrics.registry,
+        job_types,
+    )
+    metrics.before_scrape.append(job_desk.metrics.look)
     return Services(
         settings=settings.app,
         metrics=metrics,
@@ -196,22 +215,11 @@ def build_services(
         self_check=self_check,
         query_settings=settings.query,
         hashing=hashing,
-        uploads=uploaded,
-        jobs=build_jobs(
-            Jobs(own, Bell(client), settings.jobs),
-            JobTools(
-                own,
-                database,
-                uploaded.uploads,
-                parser,
-                frozenset(settings.jobs.databases),
-                queries,
-                settings.hash_keys.decoded(),
-            ),
-            places,
-            settings.app.app_max_body_bytes,
-            job_types,
+        body_streams=BodyStreams(
+            max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
         ),
+        uploads=uploaded,
+        jobs=job_desk,
         digests=build_digests(own, settings.digests),
         passwords=build_passwords(
             own, client, settings.queue, settings.passwords, settings.password_limits
@@ -254,6 +262,7 @@ def build_app(services: Services) -> Flask:
     register_request_log(app, services.settings.app_slow_request_s)
     services.metrics.register(app)
     register_error_handling(app)
+    register_unread_bodies(app)
     endpoints.register(app, ENDPOINTS)
     register_docs(app, ENDPOINTS)
     return app

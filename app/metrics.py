@@ -11,6 +11,7 @@ from db.breaker import BreakerState
 from db.database import DatabaseStatus
 
 _BREAKER_STATES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
+PATH = "/metrics"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -21,10 +22,12 @@ class AppMetrics:
     """The replica's metrics.  Labels are bounded: route templates, never paths.
 
     Gauges carry values of this process; `live…` modes leave dead processes out of the sum.
+    `before_scrape` is called when somebody is about to read them.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.before_scrape: list[Callable[[], None]] = []
         self.request_seconds = Histogram(
             "millrace_app_request_duration_seconds",
             "Time from the request's start to its response, by route template.",
@@ -83,11 +86,14 @@ class AppMetrics:
         # looking a label's child up in the library takes a lock and as long as hashing a value
         children: dict[tuple[str, str, int], Histogram] = {}
         # the exporter's own request metrics take any method a client invents as a label
-        PrometheusMetrics(app, path="/metrics", export_defaults=False, registry=self.registry)
+        PrometheusMetrics(app, path=PATH, export_defaults=False, registry=self.registry)
 
         @app.before_request
         def start() -> None:
             g.started_at = clock()
+            if request.path == PATH:
+                for look in self.before_scrape:
+                    look()
 
         @app.after_request
         def observe(response: Response) -> Response:

@@ -63,7 +63,9 @@ class LaneDocument(ResponseModel):
     """A lane of the queue."""
 
     name: str
-    length: int = Field(description="Tasks in it, waiting or held by a worker.")
+    length: int = Field(
+        description="Tasks in it, waiting or held by a worker; in bulk those that are due."
+    )
     pending: int = Field(description="Tasks held by a worker.")
 
 

@@ -7,10 +7,12 @@ import sys
 import click
 from pydantic import ValidationError
 
+from cli.diff import diff
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.explain import explain
 from cli.hash import hash_command
+from cli.jobs import jobs
 from cli.load import load
 from cli.query import query
 from cli.up import exit_code, up
@@ -39,7 +41,9 @@ millrace.add_command(up)
 millrace.add_command(load)
 millrace.add_command(hash_command)
 millrace.add_command(query)
+millrace.add_command(diff)
 millrace.add_command(explain)
+millrace.add_command(jobs)
 
 
 def main() -> None:

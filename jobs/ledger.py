@@ -21,10 +21,20 @@ from jobs.states import TaskState
 
 LONGEST_ERROR = 10_000
 
-# For the pool of workers.  Every statement here touches few rows by an index, in its order; but the
-# tasks of a new job are not in the statistics before autovacuum has looked, and until then the
-# planner would rather sort all of them for each claim: 1.4 ms of 3,000, and in proportion of more.
+# Every statement here touches few rows by an index, in its order; but the tasks of a new job are
+# not in the statistics before autovacuum has looked, and until then the planner would rather sort
+# all of them for each claim: 1.4 ms of 3,000, and in proportion of more.
 POINT_QUERIES = {"enable_sort": "off", "enable_bitmapscan": "off", "enable_seqscan": "off"}
+
+
+def worker_session(lease_s: float) -> dict[str, str]:
+    """Return the server settings for connections of workers to our own tables.
+
+    A worker that freezes within a transaction holds locks: of its task, which by then is another
+    worker's to run, and perhaps of its job.  So PostgreSQL ends the transaction after the lease.
+    """
+    timeout_ms = max(1, round(lease_s * 1000))
+    return {**POINT_QUERIES, "idle_in_transaction_session_timeout": str(timeout_ms)}
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ class JobSettings(BaseSettings):
     connections: int = Field(default=2, ge=1, le=64)
     """To users' tables, for one task of a job."""
 
+    max_load: int = Field(default=8, ge=0)
+    """Sessions of others that run a statement; beyond, jobs that read tables pause."""
+
     databases: dict[str, SecretStr] = Field(default_factory=dict)
     """Further databases, by name: URLs.  Requests can only name them."""
 

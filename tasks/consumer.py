@@ -60,7 +60,9 @@ class Consumer:
         *,
         name: str,
         lanes: Sequence[LaneSlots],
+        also: Sequence[Lane] = (),
     ) -> None:
+        """`also`: lanes that the same process takes tasks from by other means."""
         self._client = client
         self._settings = settings
         self._name = name
@@ -74,6 +76,7 @@ class Consumer:
         self._heartbeat = Heartbeat(
             name,
             lanes=list(self._lanes),
+            also=also,
             slots=self._lanes[QUERY].slots,
             busy=lambda: len(of_queries),
             draining=self._stopping.is_set,

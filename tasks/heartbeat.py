@@ -65,6 +65,7 @@ class Heartbeat:
         name: str,
         *,
         lanes: Sequence[Lane],
+        also: Sequence[Lane],
         slots: int,
         busy: Callable[[], int],
         draining: Callable[[], bool],
@@ -73,6 +74,7 @@ class Heartbeat:
     ) -> None:
         self._name = name
         self._lanes = tuple(lanes)
+        self._names = tuple(lane.name for lane in (*lanes, *also))
         self._slots = slots
         self._busy = busy
         self._draining = draining
@@ -94,7 +96,7 @@ class Heartbeat:
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
             draining=draining,
-            lanes=tuple(lane.name for lane in self._lanes),
+            lanes=self._names,
         )
         now_ms = link.run(
             BEAT,

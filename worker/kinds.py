@@ -10,6 +10,9 @@ from jobs.settings import JobSettings
 from jobs.uploads import Uploads
 from worker.rows.hash_query import HashQuery
 from worker.rows.hash_rows import HashRows
+from worker.tables.checksum_table import ChecksumTable
+from worker.tables.diff_tables import DiffTables
+from worker.tables.opening import Tables
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,10 @@ class Tools:
 def job_kinds(tools: Tools) -> tuple[Kind, ...]:
     """Return one instance of each."""
     own, settings, keys, digester = tools.own, tools.settings, tools.hash_keys, tools.digester
+    tables = Tables(tools.reader, tools.others, settings.connections, settings.max_load)
     return (
         HashRows(own, settings, keys, digester, tools.uploads),
         HashQuery(own, tools.reader, settings, keys, digester),
+        ChecksumTable(tables),
+        DiffTables(own, tables),
     )

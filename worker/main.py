@@ -21,18 +21,20 @@ from db.sealing_key import SealingKey
 from db.settings import DatabaseSettings
 from hashing.digester import Digester
 from hashing.known_answers import self_test
+from hashing.passwords.known_answers import self_test as password_self_test
 from hashing.passwords.scheme import Limits
 from hashing.passwords.settings import PasswordLimits
 from jobs.clean_up import CleanUp
 from jobs.kind import Kind
-from jobs.ledger import POINT_QUERIES, Ledger
+from jobs.ledger import Ledger, worker_session
 from jobs.reconciler import Reconciler
 from jobs.settings import HashKeySettings, JobSettings, UploadSettings
+from jobs.upload_clean_up import UploadCleanUp
 from jobs.uploads import Uploads
 from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
-from tasks.lanes import PASSWORD, QUERY
+from tasks.lanes import BULK, PASSWORD, QUERY
 from tasks.settings import QueueSettings
 from worker.bulk_runner import BulkRunner
 from worker.fragment_runner import FragmentRunner
@@ -140,7 +142,7 @@ def main() -> int:
     # Signals are waited for, not handled: a handler might run while its own thread holds a lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     database = reader_database(database_settings, "worker")
-    own = own_database(database_settings, "worker", session=POINT_QUERIES)
+    own = own_database(database_settings, "worker", session=worker_session(job_settings.lease_s))
     bulk_settings = database_settings.model_copy(
         # what a job takes hours for, is no mistake; each kind bounds its own statements
         update={
@@ -163,6 +165,7 @@ def main() -> int:
             LaneSlots(QUERY, settings.slots, FragmentRunner(database).run),
             *password_lane(settings, own, password_limits.limits()),
         ],
+        also=[BULK] if settings.bulk_slots else [],
     )
     bulk = bulk_runner(
         own,
@@ -203,7 +206,10 @@ def password_lane(settings: WorkerSettings, own: Database, limits: Limits) -> li
     """Return what a worker takes of the password lane, if anything."""
     if settings.password_slots == 0:
         return []
-    handler = PasswordRunner(SealingKey(own).get, limits).run
+    failures = password_self_test()
+    for scheme, reason in failures.items():
+        _log.error("password scheme out of service", scheme=scheme, reason=reason)
+    handler = PasswordRunner(SealingKey(own).get, limits, failures).run
     return [
         LaneSlots(
             PASSWORD,
@@ -225,18 +231,31 @@ def bulk_runner(
     block_s: float,
 ) -> BulkRunner:
     """Return a worker's bulk lane, not started."""
+    # the module's own source is everybody's: its draws here, in threads, would change what a test
+    # that has seeded it draws
+    random_share = random.SystemRandom().random
     ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
+    # of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
+    random_share = random.Random().random  # noqa: S311 - to spread attempts and rounds
     policies = {kind.name: settings.policy(kind.name, kind.retry) for kind in kinds}
     reconciler = Reconciler(
         own,
         ledger,
-        [CleanUp(own, key_retention_s=settings.key_retention_s)],
+        [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
         Bell(client),
         policies,
-        random.random,
+        random_share,
     )
     return BulkRunner(
-        ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
+        ledger,
+        reconciler,
+        client,
+        kinds,
+        settings,
+        name=name,
+        slots=slots,
+        block_s=block_s,
+        random_share=random_share,
     )
 
 

@@ -1,7 +1,7 @@
 """Takes a job in: checked, once for each idempotency key, and not lost from then on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +20,11 @@ from app.validation import choose, field_errors
 from db.database import Database
 from db.pool import Connection
 from hashing.errors import OptionRefused
-from jobs.errors import KeyReused, TooManyJobs
+from jobs.errors import KeyInUse, KeyReused, TooManyJobs
 from jobs.record import NewJob, digest_of
 from jobs.service import Jobs
 
 RETRY_AFTER_S = 1.0
-
-# not waited for: who asks twice at once is told so, and no thread is held
-_LOCK_KEY = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7041))"
 
 
 @dataclass(frozen=True)
@@ -41,10 +38,18 @@ class Accepted:
 class Acceptance:
     """Every method raises db.errors when PostgreSQL is away, and Problem for a bad request."""
 
-    def __init__(self, own: Database, jobs: Jobs, types: Mapping[str, JobType[Any]]) -> None:
+    def __init__(
+        self,
+        own: Database,
+        jobs: Jobs,
+        types: Mapping[str, JobType[Any]],
+        on_accepted: Callable[[str], None],
+    ) -> None:
+        """`on_accepted` is told the kind of each new job."""
         self._own = own
         self._jobs = jobs
         self._types = types
+        self._on_accepted = on_accepted
 
     def type_of(self, body: NewJobBody) -> JobType[Any]:
         """Return the kind that is asked for."""
@@ -108,20 +113,19 @@ class Acceptance:
             if accepted.is_new:
                 kind.attach(connection, accepted.job_id, kept)
         if accepted.is_new:
+            self._on_accepted(body.kind)
             self._jobs.wake()
         return accepted
 
     def _insert(self, connection: Connection, job: NewJob) -> Accepted:
-        if job.idempotency_key is not None:
-            locked = connection.execute(_LOCK_KEY, [job.idempotency_key]).fetchone()
-            if locked is None or locked[0] != "t":
-                raise Problem(
-                    IDEMPOTENCY_KEY_BUSY,
-                    "A request with this Idempotency-Key is being worked on. Send this one again.",
-                    retry_after_s=RETRY_AFTER_S,
-                )
         try:
             return Accepted(*self._jobs.create_in(connection, job))
+        except KeyInUse as error:
+            raise Problem(
+                IDEMPOTENCY_KEY_BUSY,
+                "A request with this Idempotency-Key is being worked on. Send this one again.",
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
         except KeyReused as error:
             raise _key_reused() from error
         except TooManyJobs as error:

@@ -103,8 +103,10 @@ class RowStream:
         sent = 0
         for piece in self._rows(before, end):
             sent += piece.count
-            text = csv_text(piece) if asked.format is CSV else ndjson_text(piece)
-            yield text.encode()
+            if asked.format is CSV:
+                yield csv_text(piece, len(asked.columns)).encode()
+            else:
+                yield ndjson_text(piece).encode()
         if sent != max(0, end - asked.offset) or not self._is_unchanged():
             raise Problem(
                 JOB_NOT_DONE,

@@ -24,7 +24,9 @@ from app.models_status import (
 )
 from app.problem_table import title_of
 from app.services import Services, services
+from db.errors import DatabaseError
 from tasks.errors import QueueError
+from tasks.lanes import LaneStatus
 
 endpoints = Endpoints("status")
 
@@ -46,7 +48,7 @@ def status() -> StatusResponse:
         running_queries=len(now.running),
     )
     workers, workers_error = _ask_redis(now, now.workers.list)
-    lanes, lanes_error = _ask_redis(now, now.lanes)
+    lanes, lanes_error = _lanes(now)
     return StatusResponse(
         version=version("millrace"),
         replica=replica,
@@ -77,6 +79,18 @@ def _database(now: Services) -> DatabasePart:
         ),
         error=now.readiness.problem(POSTGRESQL),
     )
+
+
+def _lanes(now: Services) -> tuple[Sequence[LaneStatus], str | None]:
+    """Return the query lane, which is on Redis, and the bulk lane, which is the jobs' ledger."""
+    lanes, error = _ask_redis(now, now.lanes)
+    problem = now.readiness.problem(POSTGRESQL)
+    if problem is None:
+        try:
+            return [*lanes, now.jobs.survey.census().lane()], error
+        except DatabaseError as failure:
+            problem = title_of(failure)
+    return lanes, error or problem
 
 
 def _ask_redis(

@@ -19,7 +19,7 @@ from db.own import own_database
 from db.settings import DatabaseSettings
 from jobs.context import TaskContext
 from jobs.kind import Done, Kind
-from jobs.ledger import POINT_QUERIES, Ledger
+from jobs.ledger import Ledger, worker_session
 from jobs.record import NewJob, NewTask, TaskClaim
 from jobs.service import Jobs
 from jobs.settings import JobSettings
@@ -90,7 +90,9 @@ def main() -> None:
         database_settings = DatabaseSettings(url=database_url, own_pool_size=arguments.slots + 4)
         queue = QueueSettings(url=redis_url)
         client = connect(queue, "bench")
-        with own_database(database_settings, "bench", session=POINT_QUERIES) as own:
+        with own_database(
+            database_settings, "bench", session=worker_session(settings.lease_s)
+        ) as own:
             jobs = Jobs(own, Bell(client), settings)
             ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
             one_caller(jobs, ledger, arguments.jobs)

@@ -16,7 +16,7 @@ from db.migrate import migrate
 from db.own import own_database
 from db.settings import DatabaseSettings
 from jobs.dead_letters import DeadLetterFilter
-from jobs.ledger import POINT_QUERIES, Ledger
+from jobs.ledger import Ledger, worker_session
 from jobs.record import Job, NewJob
 from jobs.service import Jobs
 from jobs.settings import JobSettings
@@ -50,7 +50,7 @@ def database(database_url: str) -> Iterator[Database]:
     migrate(database_url, database_settings)
     with psycopg.connect(database_url) as connection:
         connection.execute(EFFECTS)
-    with own_database(database_settings, "test", session=POINT_QUERIES) as database:
+    with own_database(database_settings, "test", session=worker_session(60.0)) as database:
         yield database
 
 

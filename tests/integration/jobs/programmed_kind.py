@@ -14,7 +14,7 @@ from db.settings import DatabaseSettings
 from jobs.context import TaskContext
 from jobs.errors import PermanentFailure
 from jobs.kind import Done, Effects, Kind
-from jobs.ledger import POINT_QUERIES
+from jobs.ledger import worker_session
 from jobs.record import NewTask, TaskClaim
 from jobs.retry import RetryPolicy
 from jobs.settings import JobSettings
@@ -106,7 +106,7 @@ def _task(todo: Mapping[str, Any]) -> NewTask:
 def main() -> None:
     """Serve until SIGTERM."""
     queue = QueueSettings()
-    own = own_database(DatabaseSettings(), "worker", session=POINT_QUERIES)
+    own = own_database(DatabaseSettings(), "worker", session=worker_session(JobSettings().lease_s))
     slots = int(sys.argv[1])
     runner = bulk_runner(
         own, connect(queue, "test"), [Programmed(own), Tolerant(own)], JobSettings(),

@@ -52,6 +52,19 @@ def test_a_worker_killed_between_effects_and_commit_leaves_no_effect(
     assert office.query(sql) == [("2", "WorkerLost")]
 
 
+def test_a_worker_that_freezes_within_its_transaction_holds_up_nobody(
+    office: Office, crew: Crew, tmp_path: Path
+) -> None:
+    stalled = tmp_path / "stalled"
+    job_id = office.create({"stall": str(stalled)}, {})
+    frozen = crew.start_process(slots=1)
+    eventually(stalled.exists)
+    frozen.send_signal(signal.SIGSTOP)
+    crew.start_process()
+    office.await_state(job_id, "done")
+    assert office.effects(job_id) == [1, 2]
+
+
 def test_a_worker_that_stopped_for_longer_than_its_lease_commits_nothing(
     ledger: Ledger, office: Office, kind: Programmed, crew: Crew
 ) -> None:

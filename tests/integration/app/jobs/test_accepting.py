@@ -18,13 +18,20 @@ def new_key() -> dict[str, str]:
     return {"Idempotency-Key": f'"{uuid4()}"'}
 
 
+def newest(desk: Desk) -> list[str]:
+    """Return the id of the newest job, in a list that is empty before the first."""
+    jobs = desk.http.get("/v1/jobs", params={"limit": 1}).json()["jobs"]
+    return [job["id"] for job in jobs]
+
+
 def test_a_job_is_promised_and_done(desk: Desk) -> None:
     response = desk.post("written", tasks=[10, 0, 5], key="hush")
     assert response.status_code == 202
     document = response.json()
     place = response.headers["Location"]
     assert place == document["links"]["self"] == f"/v1/jobs/{document['id']}"
-    assert (document["kind"], document["state"], document["priority"]) == ("written", "queued", 5)
+    assert (document["kind"], document["priority"]) == ("written", 5)
+    assert document["state"] in {"queued", "running"}  # a worker may have been quick
     assert "key" not in document["parameters"]
     assert document["parameters"]["tasks"] == [10, 0, 5]
     done = desk.wait(place)
@@ -54,7 +61,7 @@ def test_a_job_is_promised_and_done(desk: Desk) -> None:
 def test_what_is_wrong_is_named_and_no_job_is_made(
     desk: Desk, body: dict[str, Any], pointer: str
 ) -> None:
-    before = desk.http.get("/v1/jobs", params={"limit": 1}).json()
+    before = newest(desk)
     response = desk.http.post("/v1/jobs", json=body)
     assert (response.status_code, response.json()["type"]) == (422, "/problems/validation-failed")
     (error,) = response.json()["errors"]
@@ -62,7 +69,7 @@ def test_what_is_wrong_is_named_and_no_job_is_made(
     assert response.json()["detail"].startswith(pointer)
     if pointer == "/kind" and body.get("kind") == "writen":
         assert error["remedy"] == "Did you mean 'written'? Known: written, programmed."
-    assert desk.http.get("/v1/jobs", params={"limit": 1}).json() == before
+    assert newest(desk) == before
 
 
 def test_what_is_no_json_is_refused(desk: Desk) -> None:
@@ -102,7 +109,7 @@ def test_a_key_in_a_transaction_that_is_not_over_is_answered_at_once(desk: Desk)
     headers = new_key()
     with psycopg.connect(desk.database_url) as connection:
         key = headers["Idempotency-Key"].strip('"')
-        lock = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 7041))"
+        lock = "SELECT pg_advisory_xact_lock(hashtext('millrace.job_keys'), hashtext(%s))"
         connection.execute(lock, [key])
         busy = desk.post("written", headers=headers, tasks=[])
         assert (busy.status_code, busy.headers["Retry-After"]) == (409, "1")

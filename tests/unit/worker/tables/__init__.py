@@ -1,0 +1,1 @@
+"""What jobs over tables decide without a database."""
