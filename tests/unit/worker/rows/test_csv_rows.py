@@ -1,6 +1,6 @@
 """Cells of CSV: read by the window, and compared with a reader that takes byte after byte."""
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hashing.rows import encode_row
@@ -16,6 +16,7 @@ ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=3).map(",".join), max_size=
 ENDS = st.sampled_from(["\n", "\r\n"])
 
 
+@settings(deadline=None)
 @given(
     rows=ROWS,
     end=ENDS,
