@@ -1,6 +1,7 @@
 """Finds the differences between two sides: by checksums down to few rows, then row by row."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias, TypeVar
@@ -13,6 +14,7 @@ from worker.tables.sizes import Sizes
 
 LEAVES_AT_ONCE = 64
 T = TypeVar("T")
+_Row: TypeAlias = tuple[str | None, ...]
 Where: TypeAlias = Literal["only_left", "only_right"]
 
 
@@ -146,15 +148,18 @@ class Differences:
             self._shown([self._row(where, row) for row in page])
 
     def _leaves(self, ranges: Sequence[KeyRange]) -> None:
-        left, right = self._both(lambda side: _by_key(side.hashes(ranges)))
-        only_left = [key for key in left if key not in right]
-        only_right = [key for key in right if key not in left]
-        different = [key for key, of in left.items() if key in right and right[key] != of]
+        left, right = self._both(lambda side: side.hashes(ranges))
+        # whole rows as sets: nearly all are equal, and are not looked at one by one
+        equal = set(left) & set(right)
+        one, other = _keys_beside(left, equal), _keys_beside(right, equal)
+        different = set(one) & set(other)
+        only_left = [key for key in one if key not in different]
+        only_right = [key for key in other if key not in different]
         self.tally.only_left += len(only_left)
         self.tally.only_right += len(only_right)
         self.tally.different += len(different)
-        self.tally.equal += len(left) - len(only_left) - len(different)
-        self._show_keys(only_left, only_right, different)
+        self.tally.equal += len(equal)
+        self._show_keys(only_left, only_right, [key for key in one if key in different])
 
     def _show_keys(
         self, only_left: Sequence[Key], only_right: Sequence[Key], different: Sequence[Key]
@@ -206,16 +211,14 @@ class Differences:
         return one, other.result()
 
 
-def _by_key(rows: Iterable[tuple[Key, tuple[str, str]]]) -> dict[Key, tuple[str, str]]:
-    found: dict[Key, tuple[str, str]] = {}
-    for key, of in rows:
-        if key in found:
-            raise PermanentFailure(
-                "The key does not tell rows apart: several have the same one. Give more columns "
-                "as `key`.", "KeyNotUnique",
-            )  # fmt: skip
-        found[key] = of
-    return found
+def _keys_beside(rows: Sequence[_Row], equal: AbstractSet[_Row]) -> list[Key]:
+    """Return the keys of the rows that are not among the equal ones."""
+    if len({row[:-2] for row in rows}) < len(rows):
+        raise PermanentFailure(
+            "The key does not tell rows apart: several have the same one. Give more columns "
+            "as `key`.", "KeyNotUnique",
+        )  # fmt: skip
+    return [tuple(part or "" for part in row[:-2]) for row in rows if row not in equal]
 
 
 def _inside(whole: KeyRange, keys: Sequence[Key]) -> list[Key]:

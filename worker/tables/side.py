@@ -41,10 +41,9 @@ class Side:
             found[int(number)] = Checksum(int(rows), int(high) % LANE, int(low) % LANE)
         return found
 
-    def hashes(self, ranges: Sequence[KeyRange]) -> Iterator[tuple[Key, tuple[str, str]]]:
-        """Yield key and hash of each row in the ranges."""
-        for *key, high, low in self._run(self._statements.hashes(ranges)):
-            yield tuple(key), (high, low)
+    def hashes(self, ranges: Sequence[KeyRange]) -> list[tuple[str | None, ...]]:
+        """Return key and hash of each row in the ranges: the last two values are the hash."""
+        return self._select(self._statements.hashes(ranges))
 
     def cuts(self, ranges: Sequence[KeyRange], steps: Mapping[int, int]) -> dict[int, list[Key]]:
         """Return keys that cut ranges, given by their numbers, into parts of so many rows."""
