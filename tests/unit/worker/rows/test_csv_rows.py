@@ -10,7 +10,7 @@ from worker.rows.scanner import Place, windows
 from worker.rows.spec import CsvOptions
 
 CELLS = st.sampled_from(
-    ["", "a", "NULL", '"NULL"', '""', '"x"', '"q""q"', '"l\nl"', '"c,c"', "ü", '"\r"', "\0", "'"]
+    ["", "a", "NULL", '"NULL"', '""', '"x"', '"q""q"', '"l\nl"', '"c,c"', "ü", '"\r"', "\0", "x\ry"]
 )
 ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=3).map(",".join), max_size=30)
 ENDS = st.sampled_from(["\n", "\r\n"])
