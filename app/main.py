@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from app import endpoints
 from app.application import Application
+from app.body_streams import BodyStreams
 from app.cache.wiring import build_cache
 from app.checks import postgresql_check, redis_check
 from app.digests.wiring import build_digests
@@ -62,6 +63,7 @@ from app.routes import (
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
+from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
 from db.database import Database
@@ -82,7 +84,7 @@ ENDPOINTS = (
     *job_history.endpoints, *job_rows.endpoints, *dead_letters.endpoints, *uploads.endpoints,
     *cache.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
-# who waits for somebody else's answer leaves this many threads to other requests
+# who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
 
 _log = structlog.stdlib.get_logger("app.main")
@@ -213,6 +215,9 @@ def build_services(
         self_check=self_check,
         query_settings=settings.query,
         hashing=hashing,
+        body_streams=BodyStreams(
+            max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
+        ),
         uploads=uploaded,
         jobs=job_desk,
         digests=build_digests(own, settings.digests),
@@ -257,6 +262,7 @@ def build_app(services: Services) -> Flask:
     register_request_log(app, services.settings.app_slow_request_s)
     services.metrics.register(app)
     register_error_handling(app)
+    register_unread_bodies(app)
     endpoints.register(app, ENDPOINTS)
     register_docs(app, ENDPOINTS)
     return app

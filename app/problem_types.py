@@ -174,6 +174,11 @@ TOO_MANY_UPLOADS = ProblemType(
     "MILLRACE_UPLOADS_MAX_OPEN are open, or all of them take MILLRACE_UPLOADS_TOTAL_BYTES. Delete "
     "some, or try again after the time in Retry-After.",
 )  # fmt: skip
+TOO_MANY_BODIES = ProblemType(
+    "too-many-bodies", 503, "Too many large bodies are being received",
+    "The replica has no thread to spare for another. Retry-After says when to try again; an upload "
+    "goes on where it was.",
+)  # fmt: skip
 
 JOB_UNKNOWN = ProblemType(
     "job-unknown", 404, "No such job is known",
@@ -269,6 +274,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     UPLOAD_INCOMPLETE,
     UPLOAD_IN_USE,
     TOO_MANY_UPLOADS,
+    TOO_MANY_BODIES,
     DIGEST_UNKNOWN,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,

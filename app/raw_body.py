@@ -7,10 +7,14 @@ from flask import request
 from gunicorn.http.body import ChunkedReader, LengthReader  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 
-from app.problem_types import BAD_REQUEST, BODY_TOO_LARGE
+from app.body_streams import BodyStreams
+from app.problem_types import BAD_REQUEST, BODY_TOO_LARGE, TOO_MANY_BODIES
 from app.problems import Problem
+from app.services import services
 
 PIECE_BYTES = 1024 * 1024
+# The balancer sends on a smaller body only once all of it is there: nobody waits for its sender.
+SMALL_BYTES = 64 * 1024
 
 
 class _Readable(Protocol):
@@ -23,12 +27,34 @@ def pieces(max_bytes: int, setting: str) -> Iterator[bytes]:
     The request is looked at now, so the pieces may be taken while the response is sent.
     `max_bytes` 0: of any size; `setting` names where that limit is set.  Raises Problem: 413
     before anything is read when the announced length is too large, else once too much has come;
-    400 when the body ends early or its framing is wrong.
+    400 when the body ends early or its framing is wrong; 503 when it is not small, and so many are
+    being received that no thread can be spared for another.
     """
     length = request.content_length
     if max_bytes and length is not None and length > max_bytes:
         raise _too_large(max_bytes, setting)
-    return _bounded(request.environ["wsgi.input"], length, max_bytes, setting)
+    found = _bounded(request.environ["wsgi.input"], length, max_bytes, setting)
+    return _placed(found, length, services().body_streams)
+
+
+def _placed(found: Iterator[bytes], length: int | None, streams: BodyStreams) -> Iterator[bytes]:
+    size = length or 0
+    placed = False
+    try:
+        while True:
+            if size > SMALL_BYTES and not placed:
+                placed = streams.take_place()
+                if not placed:
+                    raise _too_many(streams.most)
+            piece = next(found, None)
+            if piece is None:
+                return
+            if length is None:
+                size += len(piece)
+            yield piece
+    finally:
+        if placed:
+            streams.give_place_back()
 
 
 def _bounded(body: Any, length: int | None, max_bytes: int, setting: str) -> Iterator[bytes]:
@@ -79,6 +105,14 @@ def _of_known_length(reader: Any) -> Iterator[bytes]:
 def _plain(body: _Readable) -> Iterator[bytes]:
     while piece := body.read(PIECE_BYTES):
         yield piece
+
+
+def _too_many(most: int) -> Problem:
+    return Problem(
+        TOO_MANY_BODIES,
+        f"The replica receives {most} large bodies already (MILLRACE_APP_BODY_STREAMS). Try again.",
+        retry_after_s=1.0,
+    )
 
 
 def _too_large(max_bytes: int, setting: str) -> Problem:

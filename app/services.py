@@ -7,6 +7,7 @@ from typing import cast
 import redis
 from flask import current_app
 
+from app.body_streams import BodyStreams
 from app.cache.wiring import Cache
 from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
@@ -59,6 +60,7 @@ class Services:
     hashing: Hashing
     jobs: JobDesk
     uploads: UploadServices
+    body_streams: BodyStreams
     digests: Digests
     passwords: Passwords
     cache: Cache

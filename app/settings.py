@@ -40,6 +40,12 @@ class AppSettings(BaseSettings):
     app_max_body_bytes: int = Field(
         default=1_048_576, ge=1, description="Largest JSON body; a larger one is refused with 413."
     )
+    app_body_streams: int = Field(
+        default=10,
+        ge=1,
+        description="Bodies above 64 KiB of hash streams, batches and uploads that a process "
+        "receives at once; further ones get 503. Each holds a thread; two are left in any case.",
+    )
     app_keepalive_s: int = Field(
         default=90,
         ge=1,

@@ -1,4 +1,4 @@
-"""Trailer fields behind a streamed answer (RFC 9112 section 7.1.2), which gunicorn has none of."""
+"""What gunicorn's answers lack: trailer fields (RFC 9112 section 7.1.2), and being the last."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,6 +7,7 @@ from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
 
 from app.formats.responses import TRAILERS_KEY
+from app.unread_bodies import CLOSE_KEY
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -34,13 +35,15 @@ class TrailingResponse(wsgi.Response):  # type: ignore[misc]
 def offering_trailers(application: Application) -> Application:
     """Return `application`, for which each request brings a mapping to leave trailers in.
 
-    Not for HTTP/1.0, which has no chunks.
+    Not for HTTP/1.0, which has no chunks.  And it brings what closes the connection afterwards.
     """
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         response = getattr(start_response, "__self__", None)
-        if isinstance(response, TrailingResponse) and response.req.version > (1, 0):
-            environ[TRAILERS_KEY] = response.trailers
+        if isinstance(response, TrailingResponse):
+            environ[CLOSE_KEY] = response.force_close
+            if response.req.version > (1, 0):
+                environ[TRAILERS_KEY] = response.trailers
         return application(environ, start_response)
 
     return serve

@@ -12,6 +12,7 @@ from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.explain import explain
 from cli.hash import hash_command
+from cli.jobs import jobs
 from cli.load import load
 from cli.query import query
 from cli.up import exit_code, up
@@ -42,6 +43,7 @@ millrace.add_command(hash_command)
 millrace.add_command(query)
 millrace.add_command(diff)
 millrace.add_command(explain)
+millrace.add_command(jobs)
 
 
 def main() -> None:

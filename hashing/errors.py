@@ -19,6 +19,7 @@ class OutOfService(HashingError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"The algorithm '{name}' is out of service: {reason}")
         self.name = name
+        self.reason = reason
 
 
 class OptionRefused(HashingError):

@@ -28,7 +28,7 @@ def one_shot(known: Algorithm, options: Options, kind: Construction) -> OneShot:
 
 def _openssl(known: Algorithm, _options: Options) -> OneShot:
     made = getattr(hashlib, known.name, None) or partial(hashlib.new, known.name)
-    return lambda value: bytes(made(value, usedforsecurity=False).digest())
+    return lambda value: made(value, usedforsecurity=False).digest()
 
 
 def _shake(known: Algorithm, options: Options) -> OneShot:

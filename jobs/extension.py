@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from db.pool import Connection
 from jobs import dead_letter_sql, job_sql
 from jobs.errors import NotPossible
+from jobs.event import NewEvent, append
 from jobs.ledger import add_tasks
 from jobs.record import NewTask
 
@@ -19,8 +20,9 @@ def extend(connection: Connection, job_id: str, tasks: Sequence[NewTask], attemp
     row = connection.execute(job_sql.LOCK, [job_id]).fetchone()
     state = "" if row is None else row[0] or ""
     if state != "done":
-        raise NotPossible("Rows can be corrected once the job is done.", state)
+        raise NotPossible("Only a job that is done can be given more to do.", state)
     concerned = [json.dumps([job_id])]
     connection.execute(dead_letter_sql.HOLD_LAST.encode(), concerned)
     connection.execute(dead_letter_sql.BRING_BACK, concerned)
     add_tasks(connection, job_id, tasks, attempts)
+    append(connection, [NewEvent(job_id, "retried", message=f"tasks added: {len(tasks)}")])

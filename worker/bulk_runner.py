@@ -1,6 +1,5 @@
 """Runs the tasks of jobs: slots that claim from the ledger, and what keeps their leases."""
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +45,7 @@ class BulkRunner:
         name: str,
         slots: int,
         block_s: float,
-        random_share: Callable[[], float] = random.random,
+        random_share: Callable[[], float],
     ) -> None:
         self._ledger = ledger
         self._reconciler = reconciler

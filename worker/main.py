@@ -21,6 +21,7 @@ from db.sealing_key import SealingKey
 from db.settings import DatabaseSettings
 from hashing.digester import Digester
 from hashing.known_answers import self_test
+from hashing.passwords.known_answers import self_test as password_self_test
 from hashing.passwords.scheme import Limits
 from hashing.passwords.settings import PasswordLimits
 from jobs.clean_up import CleanUp
@@ -205,7 +206,10 @@ def password_lane(settings: WorkerSettings, own: Database, limits: Limits) -> li
     """Return what a worker takes of the password lane, if anything."""
     if settings.password_slots == 0:
         return []
-    handler = PasswordRunner(SealingKey(own).get, limits).run
+    failures = password_self_test()
+    for scheme, reason in failures.items():
+        _log.error("password scheme out of service", scheme=scheme, reason=reason)
+    handler = PasswordRunner(SealingKey(own).get, limits, failures).run
     return [
         LaneSlots(
             PASSWORD,
@@ -227,7 +231,12 @@ def bulk_runner(
     block_s: float,
 ) -> BulkRunner:
     """Return a worker's bulk lane, not started."""
+    # the module's own source is everybody's: its draws here, in threads, would change what a test
+    # that has seeded it draws
+    random_share = random.SystemRandom().random
     ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
+    # of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
+    random_share = random.Random().random  # noqa: S311 - to spread attempts and rounds
     policies = {kind.name: settings.policy(kind.name, kind.retry) for kind in kinds}
     reconciler = Reconciler(
         own,
@@ -235,10 +244,18 @@ def bulk_runner(
         [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
         Bell(client),
         policies,
-        random.random,
+        random_share,
     )
     return BulkRunner(
-        ledger, reconciler, client, kinds, settings, name=name, slots=slots, block_s=block_s
+        ledger,
+        reconciler,
+        client,
+        kinds,
+        settings,
+        name=name,
+        slots=slots,
+        block_s=block_s,
+        random_share=random_share,
     )
 
 

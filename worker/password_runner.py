@@ -3,12 +3,12 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from db.errors import DatabaseError
-from hashing.errors import PasswordError
+from hashing.errors import OutOfService, PasswordError
 from hashing.passwords.scheme import Limits
 from hashing.passwords.work import Outcome, Work, WorkMalformed
 from tasks.errors import MessageMalformed, TaskFailed
@@ -23,13 +23,17 @@ _log = structlog.get_logger(__name__)
 class PasswordRunner:
     """The handler of the password lane's tasks; `key` returns the sealing key.
 
-    What a task failed with travels and is logged in words of ours alone: an exception's own text
-    might repeat the password.
+    `failures` are the schemes that failed their self-test, by name with the reason.  What a task
+    failed with travels and is logged in words of ours alone: an exception's own text might repeat
+    the password.
     """
 
-    def __init__(self, key: Callable[[], bytes], limits: Limits) -> None:
+    def __init__(
+        self, key: Callable[[], bytes], limits: Limits, failures: Mapping[str, str]
+    ) -> None:
         self._key = key
         self._limits = limits
+        self._failures = failures
 
     def run(self, lease: Lease) -> bytes:
         """Return the sealed outcome.  Raises TaskFailed."""
@@ -49,15 +53,19 @@ class PasswordRunner:
 
     def _outcome(self, work: Work) -> Outcome:
         try:
+            used = work.used(self._limits)
+            if used in self._failures:
+                raise OutOfService(used, self._failures[used])
             return work.perform(self._limits)
-        except PasswordError as error:
+        except (PasswordError, OutOfService) as error:
             return Outcome.refused(error)
 
 
 def lower_priority(by: int) -> None:
-    """Let everybody else's work go before that of the current thread, and of those it starts.
+    """Let other threads' work go before that of the current one, and of those that it starts.
 
-    Linux alone has priorities of threads; elsewhere this does nothing.
+    Linux alone has priorities of threads, and compares them within a container, or where it groups
+    tasks by session (sched(7), autogroup) within the session; elsewhere this does nothing.
     """
     if sys.platform != "linux" or by == 0:
         return

@@ -23,7 +23,7 @@ class WorkerSettings(BaseSettings):
     """Passwords that are hashed at once, besides all else; 0: this worker hashes none."""
 
     password_nice: int = Field(default=10, ge=0, le=19)
-    """By how much their threads go behind everything else (Linux)."""
+    """By how much their threads go behind all else in the worker (Linux)."""
 
     drain_timeout_s: float = Field(default=30.0, gt=0)
     """How long a stopping worker finishes what it holds, in seconds."""

@@ -46,6 +46,7 @@ class Passwords:
         """Return what came of `work`.
 
         Raises PasswordError when it is refused, before it is queued if that can be told so early;
+        OutOfService when the worker's scheme failed its self-test;
         PasswordsBusy, WorkerFailed, db.errors, and tasks.errors: NoWorkers, QueueUnavailable,
         GatherTimeout.
         """

@@ -26,6 +26,7 @@ from app.problem_types import (
     BODY_TOO_LARGE,
     DIGEST_MISMATCH,
     MALFORMED_JSON,
+    TOO_MANY_BODIES,
     UNSUPPORTED_MEDIA_TYPE,
     VALIDATION_FAILED,
 )
@@ -49,7 +50,7 @@ _BATCH_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
     response=BatchItem,
     reads={NDJSON.media_type: HashRequest},
     problems=(MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED,
-              ALGORITHM_OUT_OF_SERVICE),
+              ALGORITHM_OUT_OF_SERVICE, TOO_MANY_BODIES),
 )  # fmt: skip
 def hash_batch() -> Response:
     """Hash many values.
@@ -98,7 +99,7 @@ def hash_batch() -> Response:
         QueryParameter("label", "With `store=true`: what to remember them by.", ()),
     ),
     problems=(BAD_REQUEST, BODY_TOO_LARGE, DIGEST_MISMATCH, VALIDATION_FAILED,
-              ALGORITHM_OUT_OF_SERVICE, *STORE_PROBLEMS),
+              ALGORITHM_OUT_OF_SERVICE, *STORE_PROBLEMS, TOO_MANY_BODIES),
 )  # fmt: skip
 def hash_stream() -> Response:
     """Hash a body of any size, in constant memory.

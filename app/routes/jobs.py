@@ -35,7 +35,9 @@ from app.problem_types import (
     JOB_STATE_UNFIT,
     JOB_UNKNOWN,
     MALFORMED_JSON,
+    TOO_MANY_BODIES,
     TOO_MANY_JOBS,
+    TOO_MANY_UPLOADS,
     UNSUPPORTED_MEDIA_TYPE,
     VALIDATION_FAILED,
 )
@@ -74,7 +76,8 @@ class _RetryBody(RootModel[dict[str, Any]]):
     "POST", "/v1/jobs", response=JobDocument, status=202,
     reads={"application/json": job_request_model(JOB_TYPES), FORM: JobForm},
     problems=(BAD_REQUEST, *BODY_PROBLEMS, *DATABASE_PROBLEMS, TOO_MANY_JOBS,
-              IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_BUSY),
+              TOO_MANY_BODIES, TOO_MANY_UPLOADS, IDEMPOTENCY_KEY_INVALID,
+              IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_BUSY),
 )  # fmt: skip
 def create_job() -> Response:
     """Take in a job, which is not lost from then on.

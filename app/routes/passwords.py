@@ -9,6 +9,7 @@ from app.models_passwords import (
     PasswordVerifyResponse,
 )
 from app.problem_types import (
+    ALGORITHM_OUT_OF_SERVICE,
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
     PASSWORDS_BUSY,
@@ -21,7 +22,14 @@ from hashing.errors import PasswordError
 from hashing.passwords.work import Outcome, Work
 
 endpoints = Endpoints("passwords")
-PROBLEMS = (PASSWORDS_BUSY, QUEUE_UNAVAILABLE, TIMED_OUT, DATABASE_UNAVAILABLE, DATABASE_BUSY)
+PROBLEMS = (
+    PASSWORDS_BUSY,
+    QUEUE_UNAVAILABLE,
+    TIMED_OUT,
+    DATABASE_UNAVAILABLE,
+    DATABASE_BUSY,
+    ALGORITHM_OUT_OF_SERVICE,
+)
 
 
 @endpoints.endpoint(

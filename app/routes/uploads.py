@@ -11,6 +11,7 @@ from app.problem_types import (
     DATABASE_BUSY,
     DATABASE_UNAVAILABLE,
     DIGEST_MISMATCH,
+    TOO_MANY_BODIES,
     TOO_MANY_UPLOADS,
     UPLOAD_COMPLETE,
     UPLOAD_IN_USE,
@@ -29,12 +30,12 @@ UPLOAD_ID = PathParameter("upload_id", "[0-9a-f]{32}", "Id of an upload.")
 _AWAY = (DATABASE_UNAVAILABLE, DATABASE_BUSY)
 _ADDING = (
     *_AWAY, BAD_REQUEST, BODY_TOO_LARGE, DIGEST_MISMATCH, TOO_MANY_UPLOADS, UPLOAD_INCOMPLETE,
-    UPLOAD_COMPLETE, UPLOAD_OFFSET_WRONG,
+    UPLOAD_COMPLETE, UPLOAD_OFFSET_WRONG, TOO_MANY_BODIES,
 )  # fmt: skip
 
 
 @endpoints.endpoint(
-    "POST", "/v1/uploads", response=None, also={201: UploadDocument},
+    "POST", "/v1/uploads", response=UploadDocument, status=201,
     reads={"application/octet-stream": None}, problems=_ADDING,
 )  # fmt: skip
 def create_upload() -> Response:

@@ -3,11 +3,11 @@
     python bench/jobs/hash_rows.py [--url http://127.0.0.1:8080] [--data .millrace] [--rows 5000000]
         [--kill-worker-every 5] [--kill-replica]
 
-Needs a running stack, whose data folder is `--data`.  Makes a CSV with quoted line ends, UTF-8, empty
-cells and a few broken rows; hashes it by csv and hashlib in this process; sends it to the balancer in
-parts, going on where it was when one breaks; waits for the job, and compares its result with the
-loop's row by row.  Prints rows/s of both and the most memory that any replica and any worker had.
-Ends with 1 when a row differs.
+Needs a running stack, whose data folder is `--data`.  Makes a CSV with quoted line ends, UTF-8,
+empty cells and a few broken rows; hashes it by csv and hashlib in this process; sends it to the
+balancer in parts, going on where it was when one breaks; waits for the job, and compares its result
+with the loop's row by row.  Prints rows/s of both and the most memory that any replica and any
+worker had.  Ends with 1 when a row differs.
 """
 
 import argparse
@@ -32,7 +32,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cli.supervisor.run_file import Record, RunFile  # noqa: E402
+from cli.supervisor.run_file import Record, RunFile
 
 HEADER = ["id", "name", "city", "note", "amount", "at"]
 # what is wrong with a row, by where in the file it is
@@ -107,6 +107,7 @@ class Stack:
         self._file = RunFile(data)
 
     def programs(self, kind: str) -> list[Record]:
+        """Return those that run now."""
         return [one for one in self._file.read().programs if one.name.startswith(kind)]
 
     def kill(self, kind: str) -> str:
@@ -169,6 +170,7 @@ class Client:
     def ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
+        """Return status, fields and body of the answer."""
         connection = http.client.HTTPConnection(self._host, timeout=600)
         try:
             connection.request(method, path, body, headers or {})
@@ -195,6 +197,7 @@ class Client:
             time.sleep(0.2)
 
     def lines(self, path: str) -> Iterator[bytes]:
+        """Yield the lines of an answer as they come."""
         connection = http.client.HTTPConnection(self._host, timeout=600)
         connection.request("GET", path)
         response = connection.getresponse()

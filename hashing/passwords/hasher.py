@@ -43,7 +43,7 @@ class PasswordHasher:
 
     def check_encoded(self, encoded: str, password: bytes) -> None:
         """Refuse what `verify` would refuse, at next to no cost."""
-        self._scheme_of(encoded).check_encoded(encoded, password, self._limits)
+        self.scheme_of(encoded).check_encoded(encoded, password, self._limits)
 
     def hash(self, password: bytes) -> str:
         """Return a new encoded hash.  Raises PasswordRefused, CostRefused."""
@@ -51,13 +51,14 @@ class PasswordHasher:
 
     def verify(self, encoded: str, password: bytes) -> Verification:
         """Check `password`.  Raises EncodedRefused, CostRefused, PasswordRefused."""
-        scheme = self._scheme_of(encoded)
+        scheme = self.scheme_of(encoded)
         found = scheme.verify(encoded, password, self._limits)
         if found.valid and scheme is not self._preferred and found.rehash is None:
             return Verification(valid=True, rehash=f"{self._preferred.name} is preferred.")
         return found
 
-    def _scheme_of(self, encoded: str) -> Scheme:
+    def scheme_of(self, encoded: str) -> Scheme:
+        """Return the scheme that made a hash.  Raises EncodedRefused."""
         for scheme in self._schemes.values():
             if encoded.startswith(scheme.prefixes):
                 return scheme

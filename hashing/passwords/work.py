@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
-from hashing.errors import CostRefused, EncodedRefused, PasswordError, PasswordRefused
+from hashing.errors import (
+    CostRefused,
+    EncodedRefused,
+    OutOfService,
+    PasswordError,
+    PasswordRefused,
+)
 from hashing.passwords.argon2id import Argon2id
 from hashing.passwords.bcrypt import Bcrypt
 from hashing.passwords.hasher import PasswordHasher
@@ -33,6 +39,12 @@ class Work:
     password: str = field(repr=False)
     scheme: Scheme
     encoded: str | None = field(default=None, repr=False)
+
+    def used(self, limits: Limits) -> str:
+        """Return the name of the scheme that does the work.  Raises EncodedRefused."""
+        if self.encoded is None:
+            return self.scheme.name
+        return PasswordHasher(self.scheme, limits).scheme_of(self.encoded).name
 
     def check(self, limits: Limits) -> None:
         """Refuse what `perform` would refuse, at next to no cost.  Raises PasswordError."""
@@ -77,7 +89,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why it was not done; `option` names the part of the cost."""
+    """Why it was not done; `option` names the part of the cost, or the scheme out of service."""
 
     kind: str
     reason: str
@@ -95,18 +107,22 @@ class Outcome:
     refusal: Refusal | None = None
 
     @classmethod
-    def refused(cls, error: PasswordError) -> Self:
+    def refused(cls, error: PasswordError | OutOfService) -> Self:
         """Return that the work was refused."""
         option = error.option if isinstance(error, CostRefused) else ""
+        if isinstance(error, OutOfService):
+            return cls(refusal=Refusal("OutOfService", error.reason, error.name))
         return cls(refusal=Refusal(type(error).__name__, str(error), option))
 
     def raise_refusal(self) -> None:
-        """Raise the PasswordError that it was refused with, if it was."""
+        """Raise the PasswordError, or OutOfService, that it was refused with, if it was."""
         match self.refusal:
             case None:
                 return
             case Refusal("CostRefused", reason, option):
                 raise CostRefused(option, reason)
+            case Refusal("OutOfService", reason, name):
+                raise OutOfService(name, reason)
             case Refusal("PasswordRefused", reason):
                 raise PasswordRefused(reason)
             case Refusal(_, reason):

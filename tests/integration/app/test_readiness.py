@@ -30,7 +30,7 @@ def test_it_is_ready_when_both_are_there(start: Start, environment: dict[str, st
     assert status["database"]["pool"]["size"] >= 1
     assert status["workers"] == {"items": [], "error": None}
     lanes = {lane["name"]: lane["length"] for lane in status["lanes"]["items"]}
-    assert lanes == {"query": 0, "bulk": 0}
+    assert lanes == {"query": 0, "password": 0, "bulk": 0}
 
 
 def test_without_postgresql_it_is_unavailable_and_comes_back_by_itself(

@@ -11,19 +11,34 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from app.hashes import digest_fields
-from tests.integration.app.conftest import DEADLINE_S, ROOT, Replica, Start, wait_until
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
+from db.migrate import migrate
+from db.settings import DatabaseSettings
+from tests.integration.app.conftest import DEADLINE_S, ROOT, Replica, Start, _starter, wait_until
 from tests.integration.app.test_hash_bulk import GROWTH_BYTES, PIECE, PIECES, Memory, many
 
 CONTENT = bytes(index * 7 % 251 for index in range(3_000_000))
 COMPLETE = {"Upload-Complete": "?1"}
 
 
-@pytest.fixture
-def replica(start: Start, environment: dict[str, str]) -> Replica:
-    return start(**environment)
+@pytest.fixture(scope="module")
+def replica(
+    tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres, valkey: EmbeddedValkey
+) -> Iterator[Replica]:
+    """A replica for all tests that need no settings of their own."""
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE uploads")
+    url = postgres.url("uploads")
+    migrate(url, DatabaseSettings(DATABASE_URL=url))
+    for start in _starter(tmp_path_factory.mktemp("uploads")):
+        yield start(DATABASE_URL=url, REDIS_URL=valkey.url(1022))
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE uploads WITH (FORCE)")
 
 
 def digest(content: bytes, *names: str) -> str:
@@ -117,20 +132,16 @@ def test_a_wrong_digest_of_the_whole_completes_nothing(replica: Replica) -> None
         assert replica.http.head(path).headers["Upload-Complete"] == "?0"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+def test_a_first_request_that_fails_leaves_nothing(
+    start: Start, environment: dict[str, str]
+) -> None:
+    replica = start(**environment, MILLRACE_UPLOADS_MAX_OPEN="1")
+    for headers in (
         {"Content-Digest": digest(b"abd")},
         {"Repr-Digest": digest(b"abd"), "Upload-Complete": "?1"},
         {"Upload-Length": "4", "Upload-Complete": "?1"},
         {"Upload-Length": "2"},
-    ],
-)
-def test_a_first_request_that_fails_leaves_nothing(
-    start: Start, environment: dict[str, str], headers: dict[str, str]
-) -> None:
-    replica = start(**environment, MILLRACE_UPLOADS_MAX_OPEN="1")
-    for _ in range(2):
+    ):
         answer = replica.http.post("/v1/uploads", content=b"abc", headers=headers)
         assert answer.status_code in (400, 409, 413)
     begin(replica)  # there is room
@@ -201,6 +212,45 @@ def test_130_megabytes_are_received_in_constant_memory(replica: Replica, checked
     assert answer.json()["size_bytes"] == PIECES * len(PIECE)
     assert answer.json()["verified"] is True
     assert memory.growth < GROWTH_BYTES
+
+
+def test_slow_senders_leave_threads_to_others(start: Start, environment: dict[str, str]) -> None:
+    replica = start(**environment, MILLRACE_APP_BODY_STREAMS="2")
+    path = begin(replica)
+    head = "POST /v1/hash/stream HTTP/1.1\r\nHost: a\r\n"
+    announced = f"{head}Content-Length: 900000\r\n\r\nx".encode()
+    chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n20000\r\n".encode() + b"x" * 0x1FFFF
+    address = ("127.0.0.1", replica.port)
+
+    def status() -> int:
+        return replica.http.post("/v1/hash/stream", content=CONTENT).status_code
+
+    with socket.create_connection(address, DEADLINE_S) as first:
+        first.sendall(announced)
+        with socket.create_connection(address, DEADLINE_S) as second:
+            second.sendall(chunked)
+            wait_until(lambda: status() == 503, "all places are taken")
+            refused = add(replica, path, 0, CONTENT)
+            assert problem(refused) == (503, "/problems/too-many-bodies")
+            assert refused.headers["Retry-After"] == "1"
+            small = replica.http.post("/v1/hash/stream", content=b"x" * 65_536)
+            assert small.status_code == 200
+        wait_until(lambda: status() == 200, "a place is free")
+    assert replica.http.head(path).headers["Upload-Offset"] == "0"
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 3000000", "Transfer-Encoding: chunked"])
+def test_who_is_refused_before_the_body_is_read_learns_that_the_connection_ends(
+    replica: Replica, framing: str
+) -> None:
+    path = begin(replica, b"abc")
+    with socket.create_connection(("127.0.0.1", replica.port), DEADLINE_S) as connection:
+        head = f"PATCH {path} HTTP/1.1\r\nHost: a\r\nUpload-Offset: 1\r\n{framing}\r\n\r\n"
+        connection.sendall(head.encode() + b"2dc6c0\r\n" + CONTENT[:2_000_000])
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert (response.status, response.headers["Connection"]) == (409, "close")
+        assert response.read()
 
 
 def test_a_large_one_is_verified_by_whoever_reads_it(

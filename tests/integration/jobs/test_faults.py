@@ -57,8 +57,9 @@ def test_a_worker_that_freezes_within_its_transaction_holds_up_nobody(
 ) -> None:
     stalled = tmp_path / "stalled"
     job_id = office.create({"stall": str(stalled)}, {})
-    crew.start_process(slots=1)
+    frozen = crew.start_process(slots=1)
     eventually(stalled.exists)
+    frozen.send_signal(signal.SIGSTOP)
     crew.start_process()
     office.await_state(job_id, "done")
     assert office.effects(job_id) == [1, 2]

@@ -9,6 +9,7 @@ from hashing.digester import Digester
 from hashing.passwords.hasher import SCHEMES
 from hashing.registry import REGISTRY, Algorithm
 from hashing.rows import encode_row
+from tests.unit.hashing.vectors import FILES, FOLDER, table
 
 PAGE = (Path(__file__).parents[3] / "docs" / "hashing.md").read_text()
 
@@ -44,6 +45,14 @@ def test_the_example_of_a_row_is_right() -> None:
     encoded = encode_row(["ab", None, 7])
     assert encoded.hex() in PAGE
     assert Digester({}).digest("sha256", encoded).hex() in PAGE
+
+
+def test_the_published_vectors_are_listed_as_they_are() -> None:
+    assert "\n".join(table()) in PAGE
+
+
+def test_every_file_of_vectors_is_listed() -> None:
+    assert sorted(FILES) == sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def test_every_password_scheme_is_documented() -> None:

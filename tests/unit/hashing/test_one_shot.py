@@ -1,7 +1,7 @@
 """Digests of small values, compared with the hashers that take data piece by piece."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashing.digester import Digester
@@ -26,6 +26,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("name", REGISTRY)
+@settings(deadline=None)
 @given(value=st.binary(max_size=300))
 def test_one_value_has_the_same_digest_as_by_a_hasher(name: str, value: bytes) -> None:
     known = REGISTRY[name]

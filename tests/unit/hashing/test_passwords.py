@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashing.errors import CostRefused, EncodedRefused, PasswordRefused
+from hashing.passwords import known_answers
 from hashing.passwords.argon2id import PROFILES, Argon2id
 from hashing.passwords.bcrypt import Bcrypt
 from hashing.passwords.hasher import SCHEMES, PasswordHasher
@@ -45,6 +46,41 @@ def test_bcrypt_knows_the_published_hashes(vector: dict[str, Any]) -> None:
     assert found.valid
     assert found.rehash == "It is of an old form of bcrypt."
     assert not scheme.verify(vector["encoded"], password + b"x", LIMITS).valid
+
+
+@pytest.mark.parametrize("vector", read("argon2id_encoded"))
+def test_argon2id_knows_the_published_hashes(vector: dict[str, Any]) -> None:
+    password = vector["password"].encode()
+    assert CHEAP["argon2id"].verify(vector["encoded"], password, LIMITS).valid
+    assert not CHEAP["argon2id"].verify(vector["encoded"], password + b"x", LIMITS).valid
+
+
+def test_every_scheme_passes_its_self_test() -> None:
+    assert known_answers.self_test() == {}
+    assert {*known_answers.ENCODED, "scrypt"} == set(SCHEMES)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_a_wrong_scheme_is_found_by_the_self_test_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "scrypt":
+        monkeypatch.setattr(known_answers, "SCRYPT", "00")
+    else:
+        scheme, password, encoded = known_answers.ENCODED[name]
+        wrong = {**known_answers.ENCODED, name: (scheme, password + b"x", encoded)}
+        monkeypatch.setattr(known_answers, "ENCODED", wrong)
+    assert known_answers.self_test() == {name: "its answer to a published question is wrong"}
+
+
+def test_a_scheme_that_cannot_even_run_is_found_by_the_self_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("hashing.passwords.scrypt.hashlib.scrypt", refuse)
+    assert known_answers.self_test() == {"scrypt": "it fails with MemoryError"}
 
 
 @pytest.mark.parametrize("vector", read("argon2id"))

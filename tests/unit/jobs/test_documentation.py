@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import JobSettings, UploadSettings
+from jobs.settings import HashKeySettings, JobSettings, UploadSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-@pytest.mark.parametrize(("kind", "page"), [(JobSettings, "jobs"), (UploadSettings, "uploads")])
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [(JobSettings, "jobs"), (UploadSettings, "uploads"), (HashKeySettings, "hash_jobs")],
+)
 def test_every_setting_is_documented_with_its_default(
-    kind: type[JobSettings | UploadSettings], page: str
+    kind: type[JobSettings | UploadSettings | HashKeySettings], page: str
 ) -> None:
     text = (DOCS / f"{page}.md").read_text()
     prefix = kind.model_config["env_prefix"]

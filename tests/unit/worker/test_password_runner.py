@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from db.errors import DatabaseUnavailable
+from hashing.errors import OutOfService
 from hashing.passwords.argon2id import Argon2id
 from hashing.passwords.bcrypt import Bcrypt
 from hashing.passwords.scheme import Limits, Scheme
@@ -35,7 +36,7 @@ def sealed(work: Work) -> bytes:
 
 
 def outcome_of(work: Work, limits: Limits | None = None) -> Outcome:
-    answer = PasswordRunner(lambda: KEY, limits or Limits()).run(lease_of(sealed(work)))
+    answer = PasswordRunner(lambda: KEY, limits or Limits(), {}).run(lease_of(sealed(work)))
     return Outcome.decode(Seal(KEY).open("password answer", NAME, answer))
 
 
@@ -59,6 +60,17 @@ def test_its_own_limits_hold_whatever_the_replica_let_through() -> None:
         assert refusal.kind == "CostRefused"
 
 
+def test_a_scheme_out_of_service_is_refused_and_no_other() -> None:
+    runner = PasswordRunner(lambda: KEY, Limits(), {"bcrypt": "it is wrong"})
+    encoded = Bcrypt(4).hash(b"x", Limits(), os.urandom)
+    for work in (Work(SECRET, Bcrypt(4)), Work(SECRET, Scrypt(4, 8, 1), encoded)):
+        answer = Seal(KEY).open("password answer", NAME, runner.run(lease_of(sealed(work))))
+        with pytest.raises(OutOfService, match="'bcrypt' is out of service: it is wrong"):
+            Outcome.decode(answer).raise_refusal()
+    answer = runner.run(lease_of(sealed(Work(SECRET, Scrypt(4, 8, 1)))))
+    assert Outcome.decode(Seal(KEY).open("password answer", NAME, answer)).encoded
+
+
 def fails(runner: PasswordRunner, payload: bytes) -> str:
     with pytest.raises(TaskFailed) as failure:
         runner.run(lease_of(payload))
@@ -76,10 +88,10 @@ def test_what_it_fails_with_never_repeats_the_password(monkeypatch: pytest.Monke
     monkeypatch.setattr(Work, "perform", explode)
     with structlog.testing.capture_logs() as log:
         told = [
-            fails(PasswordRunner(lambda: KEY, Limits()), payload),
-            fails(PasswordRunner(away, Limits()), payload),
-            fails(PasswordRunner(lambda: bytes(32), Limits()), payload),
-            fails(PasswordRunner(lambda: KEY, Limits()), SECRET.encode()),
+            fails(PasswordRunner(lambda: KEY, Limits(), {}), payload),
+            fails(PasswordRunner(away, Limits(), {}), payload),
+            fails(PasswordRunner(lambda: bytes(32), Limits(), {}), payload),
+            fails(PasswordRunner(lambda: KEY, Limits(), {}), SECRET.encode()),
         ]
     assert told[0] == "the worker failed with RuntimeError"
     assert "sealing key" in told[1]

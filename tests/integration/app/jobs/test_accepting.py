@@ -30,7 +30,8 @@ def test_a_job_is_promised_and_done(desk: Desk) -> None:
     document = response.json()
     place = response.headers["Location"]
     assert place == document["links"]["self"] == f"/v1/jobs/{document['id']}"
-    assert (document["kind"], document["state"], document["priority"]) == ("written", "queued", 5)
+    assert (document["kind"], document["priority"]) == ("written", 5)
+    assert document["state"] in {"queued", "running"}  # a worker may have been quick
     assert "key" not in document["parameters"]
     assert document["parameters"]["tasks"] == [10, 0, 5]
     done = desk.wait(place)

@@ -7,7 +7,11 @@ import hashlib
 import hmac
 import io
 import json
+import subprocess
+import sys
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -69,6 +73,20 @@ def test_rows_of_a_csv_have_the_digests_that_a_script_computes(office: Office) -
     }  # fmt: skip
 
 
+def test_the_script_of_the_documentation_computes_the_same_digests(
+    office: Office, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_bytes(data := written([["a", "b", "c", "d"], *table(50)]))
+    page = Path(__file__).parents[4] / "docs" / "hash_jobs.md"
+    script = page.read_text().split("```python\n")[1].split("```")[0]
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, check=True, text=True
+    )
+    job_id = office.hash_rows(data)
+    office.work()
+    assert [found for _, found in office.rows(job_id)] == ran.stdout.splitlines()[1:]
+
+
 def test_columns_are_chosen_by_name_or_by_place_and_keep_the_order_asked_for(
     office: Office,
 ) -> None:
@@ -109,7 +127,10 @@ def test_broken_rows_are_told_with_line_and_reason_and_the_others_go_on(office: 
 PIECES = ['"', '""', ",", "\n", "\r\n", "\r", "a", "ü", "\0", '"x"', ',"y\nz",', "NULL", "b,c\n"]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
 @given(
     st.lists(st.sampled_from(PIECES), max_size=40),
     st.sampled_from([None, "", "NULL"]),
@@ -299,6 +320,22 @@ def test_rows_of_parquet_are_typed(office: Office) -> None:
     ]
     progress = office.job(job_id).progress
     assert (progress.rows, progress.bytes) == (300, len(file.getvalue()))
+
+
+def test_times_of_parquet_are_text_with_all_digits_of_their_unit(office: Office) -> None:
+    noon = datetime(2024, 1, 31, 12, 0, 0, 5000, tzinfo=UTC)
+    columns = {
+        "zone": pa.array([noon], pa.timestamp("us", "Europe/Berlin")),
+        "plain": pa.array([noon.replace(tzinfo=None)], pa.timestamp("ms")),
+        "day": pa.array([noon.date()], pa.date64()),
+        "time": pa.array([noon.time()], pa.time64("ns")),
+    }
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    job_id = office.hash_rows(file.getvalue(), format="parquet")
+    office.work()
+    texts = ["2024-01-31T12:00:00.005000Z", "2024-01-31T12:00:00.005", "2024-01-31"]
+    assert office.rows(job_id) == [(1, digest([*texts, "12:00:00.005000000"]))]
 
 
 def test_a_key_is_taken_from_the_settings(office: Office) -> None:

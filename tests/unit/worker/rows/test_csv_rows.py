@@ -1,6 +1,6 @@
 """Cells of CSV: read by the window, and compared with a reader that takes byte after byte."""
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hashing.rows import encode_row
@@ -10,12 +10,13 @@ from worker.rows.scanner import Place, windows
 from worker.rows.spec import CsvOptions
 
 CELLS = st.sampled_from(
-    ["", "a", "NULL", '"NULL"', '""', '"x"', '"q""q"', '"l\nl"', '"c,c"', "ü", '"\r"', "\0", "'"]
+    ["", "a", "NULL", '"NULL"', '""', '"x"', '"q""q"', '"l\nl"', '"c,c"', "ü", '"\r"', "\0", "x\ry"]
 )
 ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=3).map(",".join), max_size=30)
 ENDS = st.sampled_from(["\n", "\r\n"])
 
 
+@settings(deadline=None)
 @given(
     rows=ROWS,
     end=ENDS,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.worker.rows.reference_csv import read
@@ -38,6 +38,7 @@ def expanded(found: list[Window], form: RecordFormat) -> list[tuple[int, bytes |
 
 
 @pytest.mark.parametrize("window_bytes", [7, 64, 256 * 1024])
+@settings(deadline=None)
 @given(data=TEXTS, sizes=st.lists(st.integers(0, 20)), limit=LIMITS)
 @example(data=b'"a\nb,"c\n"d"\n', sizes=[], limit=40)
 @example(data=b'a,"b\n' + b"x\n" * 30 + b'"\n', sizes=[], limit=20)
@@ -61,6 +62,7 @@ def test_records_end_where_the_grammar_says(
         assert found[-1].after.row == len(expected) + 1
 
 
+@settings(deadline=None)
 @given(data=TEXTS, sizes=st.lists(st.integers(0, 20)), limit=LIMITS)
 def test_without_quotes_a_record_is_a_line(data: bytes, sizes: list[int], limit: int) -> None:
     form = Lines(limit)
@@ -72,6 +74,7 @@ def test_without_quotes_a_record_is_a_line(data: bytes, sizes: list[int], limit:
     ]
 
 
+@settings(deadline=None)
 @given(data=TEXTS, limit=LIMITS, least=st.integers(1, 60))
 def test_a_stretch_read_alone_has_the_same_records(data: bytes, limit: int, least: int) -> None:
     form = QuotedRecords(b",", b'"', limit)
