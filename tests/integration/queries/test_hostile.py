@@ -38,7 +38,8 @@ SELECT (SELECT md5(string_agg(n::text, ',' ORDER BY n)) FROM t), (SELECT last_va
        (SELECT string_agg(r::text, ';' ORDER BY rolname) FROM pg_authid r),
        (SELECT string_agg(s::text, ';' ORDER BY s::text) FROM pg_db_role_setting s),
        (SELECT count(*) FROM pg_largeobject_metadata),
-       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'),
+       (SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+         WHERE locktype = 'advisory' AND datname = current_database()),
        (SELECT count(*) FROM pg_prepared_xacts), (SELECT count(*) FROM pg_replication_slots),
        (SELECT string_agg(name || setting, ';' ORDER BY name) FROM pg_file_settings)
 """
