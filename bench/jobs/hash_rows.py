@@ -110,9 +110,21 @@ class Stack:
         """Return those that run now."""
         return [one for one in self._file.read().programs if one.name.startswith(kind)]
 
-    def kill(self, kind: str) -> str:
+    def busy_s(self, kind: str) -> dict[str, float]:
+        """Return the CPU seconds of each of these programs so far, by name."""
+        spent = {}
+        for record in self.programs(kind):
+            with suppress(psutil.Error):
+                process = psutil.Process(record.pid)
+                times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
+                spent[record.name] = sum(one.user + one.system for one in times)
+        return spent
+
+    def kill(self, kind: str, name: str | None = None) -> str:
         """End one of these programs, with all its processes, without a word."""
-        record = random.choice(self.programs(kind))
+        record = random.choice(
+            [one for one in self.programs(kind) if name is None or one.name == name]
+        )
         process = psutil.Process(record.pid)
         if abs(process.create_time() - record.began_at) > 1:
             return f"{record.name} was gone already"
@@ -208,7 +220,10 @@ class Client:
 
 
 def send(client: Client, path: Path, kill: Stack | None) -> str:
-    """Send the file in parts; return the upload's id.  `kill`: end a replica in the middle."""
+    """Send the file in parts; return the upload's id.
+
+    `kill`: end the replica that receives it, in the middle.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         digest = base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
@@ -241,12 +256,15 @@ def send(client: Client, path: Path, kill: Stack | None) -> str:
 
 def _part(path: Path, start: int, end: int, kill: Stack | None) -> Iterator[bytes]:
     size = path.stat().st_size
+    before = kill.busy_s("app-") if kill is not None else {}
     with path.open("rb") as file:
         file.seek(start)
         while start < end:
             piece = file.read(min(PIECE_BYTES, end - start))
             if kill is not None and start <= size // 2 < start + len(piece):
-                print("  ", kill.kill("app-"), flush=True)
+                spent = {name: s - before.get(name, s) for name, s in kill.busy_s("app-").items()}
+                receives = max(spent, key=lambda name: spent[name])
+                print("  ", kill.kill("app-", receives), flush=True)
             yield piece
             start += len(piece)
 
