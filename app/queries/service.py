@@ -24,6 +24,7 @@ from app.queries.transaction import ReadTransaction
 from db.database import Database
 from db.describe import DECLARE
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
+from query.fragment import ColumnType
 from query.shape import shape_of
 from query.split import SplitPlan
 from query.statement import Parser, Statement
@@ -81,6 +82,17 @@ class QueryService:
     def vet(self, query: QueryInput) -> None:
         """Refuse at once what `run` would refuse for its text or its number of parameters."""
         self._parse(query, Control("", query.timeout_s, self._monotonic))
+
+    def check(self, query: QueryInput) -> tuple[ColumnType, ...]:
+        """Have PostgreSQL plan the query whole, and return the columns that it would have.
+
+        Raises what `run` would before it begins; nothing is run.
+        """
+        control = Control("", query.timeout_s, self._monotonic)
+        with self._planned(query, control) as (transaction, statement, _):
+            transaction.recover()
+            with translated(DECLARE):
+                return transaction.describe_result(statement.sql, query.params)
 
     @contextmanager
     def open(self, query: QueryInput, control: Control) -> Iterator[OpenAnswer]:

@@ -9,6 +9,7 @@ from app.jobs.job_type import JobTools, JobType, wrong_parameter
 from app.jobs.types.hash_options import HashOptions, shown_hash
 from app.models_query import Parameter
 from app.queries.request import QueryInput, as_text
+from app.validation import choose
 
 VET_S = 10.0
 
@@ -61,8 +62,8 @@ class HashQueryType(JobType[HashQueryParameters]):
         kept = parameters.kept_hash(self._keys)
         params = tuple(as_text(value) for value in parameters.params)
         query = QueryInput(parameters.sql, params, VET_S, max_rows=1, engine="direct")
-        self._queries.vet(query)
-        self._queries.explain(query)
+        names = [column.name for column in self._queries.check(query)]
+        _check_columns(names, columns, parameters.row_encoding)
         return {
             "sql": self._parser.parse(parameters.sql).sql,
             "params": list(params),
@@ -74,3 +75,19 @@ class HashQueryType(JobType[HashQueryParameters]):
     def shown(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters, without what tells of a key."""
         return shown_hash(kept)
+
+
+def _check_columns(names: list[str], chosen: list[str] | None, row_encoding: str) -> None:
+    """Refuse columns that the query, whose `names` are given, does not have just once."""
+    if chosen is None:
+        if row_encoding == "value" and len(names) != 1:
+            reason = f"value hashes one column, and the query has {len(names)}."
+            raise wrong_parameter("columns", reason, "Name the one whose values are hashed.")
+        return
+    for name in chosen:
+        if name not in names:
+            reason = f"The query has no column '{name}'."
+            raise wrong_parameter("columns", reason, choose(name, names))
+        if names.count(name) > 1:
+            reason = f"The query has {names.count(name)} columns '{name}'."
+            raise wrong_parameter("columns", reason, "Give each a name of its own by AS.")
