@@ -166,6 +166,24 @@ def test_what_cannot_work_is_not_accepted(
 
 
 @pytest.mark.parametrize(
+    ("sql", "choice", "remedy"),
+    [
+        ("SELECT 1 AS one, 2 AS two", {"columns": ["tow"]}, "Did you mean 'two'?"),
+        ("SELECT 1 AS a, 2 AS a", {"columns": ["a"]}, "Give each a name of its own"),
+        ("SELECT 1 AS a, 2 AS b", {"row_encoding": "value"}, "Name the one"),
+    ],
+)
+def test_columns_that_a_query_does_not_have_once_are_not_accepted(
+    desk: Desk, sql: str, choice: dict[str, Any], remedy: str
+) -> None:
+    response = desk.post("hash_query", sql=sql, **choice)
+    assert response.status_code == 422, response.text
+    (error,) = response.json()["errors"]
+    assert error["pointer"] == "/parameters/columns"
+    assert error["remedy"].startswith(remedy)
+
+
+@pytest.mark.parametrize(
     ("sql", "params"),
     [
         ("DELETE FROM t", []),
