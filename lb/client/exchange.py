@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from lb.backend.backend import Backend
 from lb.backend.connection import BackendConnection
 from lb.client import failures
+from lb.client.pace import Pace
 from lb.client.patience import overdue
 from lb.client.pause import HIGH_WATER_BYTES, Pause
 from lb.limiter.limiter import Verdict
@@ -38,8 +39,7 @@ class Exchange:
     _fields = b""
     _in_budget = False
     _over = False
-    _paced = 0
-    _paced_at = 0.0
+    _pace: Pace | None = None
     _replayable = False
     _retries = 0
     _sending_paused = False
@@ -130,11 +130,16 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """End the request when somebody has been silent for too long."""
-        from_client = not self.request.complete and not self._sending_paused
-        streams = self._proxy.stream_paths.include(self.request.head.target)
+        request, settings = self.request, self._proxy.settings
+        from_client = not request.complete and not self._sending_paused
+        since = self._started
+        if streams := self._proxy.stream_paths.include(request.head.target):
+            self._pace = self._pace or Pace(self._started)
+            enough = settings.stream_min_bytes_per_s * settings.request_timeout_s
+            since = self._pace.slow_since(now, request.received, enough, excused=not from_client)
         problem = overdue(
-            self._proxy.settings,
-            passed_s=now - (self._pace_since(now) if streams else self._started),
+            settings,
+            passed_s=now - since,
             silent_s=now - self._moved,
             from_client=from_client,
             to_client=self._client.is_stalled,
@@ -148,15 +153,6 @@ class Exchange:
             if not from_client and self._backend is not None:
                 self._backend.failures += 1
             self.fail(problem)
-
-    def _pace_since(self, now: float) -> float:
-        """Return since when the sender of a stream is slower than it has to be; `now`: it isn't."""
-        request, settings = self.request, self._proxy.settings
-        enough = settings.stream_min_bytes_per_s * settings.request_timeout_s
-        paced = request.received - self._paced >= enough
-        if paced or request.complete or self._sending_paused:
-            self._paced, self._paced_at = request.received, now
-        return self._paced_at or self._started
 
     def fail(self, problem: Problem) -> None:
         """Answer with a problem; when the answer has begun, break it off instead."""
@@ -302,11 +298,8 @@ class Exchange:
         proxy, client, request = self._proxy, self._client, self.request
         self._connection = connection
         self._attempt_started = now = proxy.clock()
-        wire = request.serialise(
-            client.forwarding,
-            self._request_id,
-            proxy.time_budget(request.head.target, now - self._started),
-        )
+        budget = proxy.time_budget(request.head.target, now - self._started)
+        wire = request.serialise(client.forwarding, self._request_id, budget)
         if not self._replayable:
             wire += request.take()
         elif self._body:
