@@ -231,9 +231,6 @@ def bulk_runner(
     block_s: float,
 ) -> BulkRunner:
     """Return a worker's bulk lane, not started."""
-    # the module's own source is everybody's: its draws here, in threads, would change what a test
-    # that has seeded it draws
-    random_share = random.SystemRandom().random
     ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
     # of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
     random_share = random.Random().random  # noqa: S311 - to spread attempts and rounds
