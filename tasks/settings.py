@@ -32,6 +32,9 @@ class QueueSettings(BaseSettings):
     heartbeat_ttl_s: float = Field(default=3.0, gt=0)
     max_deliveries: int = Field(default=3, ge=1)
     max_length: int = Field(default=1000, ge=1)
+    max_wait_share: float = Field(default=0.5, gt=0, le=1)
+    """Where a task would wait for more than this share of its time, it is not queued."""
+
     straggler_s: float = Field(default=1.0, gt=0)
     """No task counts as a straggler before this time."""
 
