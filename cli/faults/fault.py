@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from functools import partial
+from types import TracebackType
+from typing import Literal, Protocol, Self
 
 from cli.errors import CommandError
 
@@ -94,10 +95,30 @@ class Held:
                     self._steps.pop(0)
 
 
-class Undoing(ExitStack):
-    """Steps that are taken back unless the fault was brought about as a whole."""
+class Undoing:
+    """Collects what will take a fault back while it is brought about; takes it back on an error."""
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], object]] = []
+
+    def later(self, step: Callable[..., object], *arguments: object) -> None:
+        """Note a step.  It must do no harm when what it undoes was not done yet."""
+        self._steps.insert(0, partial(step, *arguments))
 
     def held(self, description: str, hold_s: float) -> Held:
         """Hand the steps over to the fault that is now in place."""
-        steps = self.pop_all()
-        return Held(description, hold_s, steps.close)
+        steps, self._steps = self._steps, []
+        return Held(description, hold_s, *steps)
+
+    def __enter__(self) -> Self:
+        """Nothing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take back what was not handed over."""
+        self.held("a fault that was not brought about", 0.0).undo()

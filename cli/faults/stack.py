@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from cli.errors import CommandError
 from cli.faults.control import Control
@@ -29,7 +30,7 @@ class Stack:
     control: Control = field(repr=False)
 
     @classmethod
-    def of(cls, data: Path) -> "Stack":
+    def of(cls, data: Path) -> Self:
         """Return the stack that runs on `data`.  Raises DrillRefused with the remedy."""
         found = RunFile(data).read()
         if not is_locked(data) or found.database_url is None or found.redis_url is None:
@@ -56,7 +57,7 @@ class Stack:
         """End what the proxies were told."""
         self.control.close()
 
-    def __enter__(self) -> "Stack":
+    def __enter__(self) -> Self:
         """Nothing: see `of`."""
         return self
 
