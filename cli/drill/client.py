@@ -36,5 +36,6 @@ class Client:
         """
         self.history.add(
             kind, reply.invoked_at, reply.completed_at, outcome or reply.outcome, value,
-            ending=reply.ending if ending is None else ending, stale=stale, source="part" if is_part else self.source,
+            ending=reply.ending if ending is None else ending, stale=stale,
+            source="part" if is_part else self.source,
         )  # fmt: skip

@@ -53,4 +53,3 @@ class Load:
 def seeded(seed: int, *names: object) -> random.Random:
     """Return random numbers of their own for one part of the drill, the same for one seed."""
     return random.Random(":".join(map(str, (seed, *names))))  # noqa: S311 - no secret
-

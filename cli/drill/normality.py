@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from cli.drill.client import Client
 from cli.drill.mix import Action
@@ -26,18 +27,26 @@ class _Streak:
         self.length += 1
 
 
+@dataclass(frozen=True)
+class Normal:
+    """Since when all is normal (seconds since the drill began); None, and what is not."""
+
+    at: float | None
+    missing: tuple[str, ...]
+
+
 class Normality:
     """Probes with one thread and one connection a kind: a slow one holds up no other."""
 
     def __init__(
-        self, probes: Mapping[str, Action], client: Callable[[str], Client],
+        self, probes: Mapping[str, Action], client: Callable[[str, threading.Event], Client],
         now: Callable[[], float],
     ) -> None:  # fmt: skip
         self._probes = probes
         self._client = client
         self._now = now
 
-    def wait(self, limit_s: float, stopping: threading.Event) -> "Normal":
+    def wait(self, limit_s: float, stopping: threading.Event) -> Normal:
         """Probe until each kind has succeeded ten times in a row, or `limit_s` seconds are over.
 
         All kinds go on until all are there: what breaks again meanwhile is not normal.
@@ -63,17 +72,12 @@ class Normality:
         return Normal(at, missing)
 
     def _probe(self, kind: str, streak: _Streak, done: threading.Event) -> None:
-        client = self._client(f"probe {kind}")
+        client = self._client(f"probe {kind}", done)
         while not done.is_set():
-            streak.add(is_good=self._probes[kind](client), at=self._now())
+            is_good = self._probes[kind](client)
+            if done.is_set():  # it may have given up for that
+                break
+            streak.add(is_good=is_good, at=self._now())
             # who has what it needs goes on slowly, for the others' sake
             done.wait(PAUSE_S if streak.length < IN_A_ROW else 10 * PAUSE_S)
         client.connection.close()
-
-
-class Normal:
-    """Since when all is normal (seconds since the drill began); None, and what is not."""
-
-    def __init__(self, at: float | None, missing: tuple[str, ...]) -> None:
-        self.at = at
-        self.missing = missing

@@ -30,7 +30,9 @@ class Usage:
 
     def most(self, other: "Usage") -> "Usage":
         """Return the greater of both, number by number."""
-        return Usage(*(max(getattr(self, one.name), getattr(other, one.name)) for one in fields(self)))
+        return Usage(
+            *(max(getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        )
 
 
 @dataclass(frozen=True)

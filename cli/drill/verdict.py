@@ -111,10 +111,10 @@ class Verdict:
             (len(account.wrong), "wrong answers"),
             (account.lost.total(), "lost: acknowledged, and not there"),
             (account.duplicated.total(), "doubled effects"),
-            (account.unexpected.total(), "unexpected effects: refused or never asked for, and there"),
+            (account.unexpected.total(), "unexpected effects: refused, and there all the same"),
             (account.unread.total(), "acknowledged, and could not be looked at"),
             (self.unfinished, "promised, and not done within the limit"),
-            (sum(run.is_failure for run in self.runs), "faults after which not all was normal again"),
+            (sum(run.is_failure for run in self.runs), "faults after which not all was normal"),
         )  # fmt: skip
         found = [f"{count:,} {what}" for count, what in counts if count]
         if self.load.requests == 0:

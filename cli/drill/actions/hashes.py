@@ -63,11 +63,11 @@ class Hashes:
                 self._note_item(client, reply, answers[place : place + 1], text)
         expected = [_digest(algorithm, text.encode()) for algorithm, text, _ in items]
         # an item with a problem has no digest, which is no wrong one
-        matched = [one if one is None else right for one, right in zip(told, expected, strict=False)]
+        matched = [
+            one if one is None else right for one, right in zip(told, expected, strict=False)
+        ]
         ending = None if reply.ending != "ok" else _ending(answers)
-        client.note(
-            "hash batch", reply, Read(json.dumps(matched), json.dumps(told)), ending=ending
-        )
+        client.note("hash batch", reply, Read(json.dumps(matched), json.dumps(told)), ending=ending)
         return told == expected
 
     def stream(self, client: Client) -> bool:
