@@ -15,13 +15,13 @@ RANGES = 12  # different parameters of each statement: so many answers are cache
 ROWS = 100_000  # of the demo table
 KNOWN_NUMBERS = 5_000
 
-PARTITIONED = (
+# PostgreSQL takes the range join for costly, so that it is split unasked, and it is not
+SPLIT = """SELECT a.grp, count(*), sum(b.n), max(b.amount)
+    FROM numbers a JOIN numbers b ON b.id BETWEEN a.id AND a.id + 2
+    WHERE a.id BETWEEN $1 AND $2 GROUP BY a.grp ORDER BY a.grp"""
+DIRECT = (
     """SELECT grp, count(*), sum(n), min(n), max(n), avg(amount) FROM numbers
     WHERE id BETWEEN $1 AND $2 GROUP BY grp ORDER BY grp""",
-    """SELECT count(DISTINCT n), sum(amount), min(created_at)::text FROM numbers
-    WHERE id BETWEEN $1 AND $2""",
-)
-DIRECT = (
     "SELECT count(*), sum(n), sum(amount) FROM numbers WHERE id BETWEEN $1 AND $2",
     "SELECT id, n, grp, amount FROM numbers WHERE id BETWEEN $1 AND $2 ORDER BY n, id LIMIT 5",
 )
@@ -39,10 +39,13 @@ class Question:
 
 @dataclass(frozen=True)
 class KnownAnswers:
-    """`numbers`: column n of the demo table, of ids from 1."""
+    """`direct`: cheap ones.  `split`: run in parts if left to choose.
+
+    `numbers`: column n of the demo table, of ids from 1.
+    """
 
     direct: Sequence[Question]
-    partitioned: Sequence[Question]
+    split: Sequence[Question]
     numbers: Sequence[int]
 
 
@@ -52,7 +55,7 @@ def known_answers(connection: psycopg.Connection[Any], rng: random.Random) -> Kn
         connection.execute("SET TimeZone = 'UTC'")
         with RawCursor(connection) as cursor:
             direct = [_asked(cursor, sql, _span(rng, 2_000)) for sql in DIRECT * RANGES]
-            parted = [_asked(cursor, sql, _span(rng, 10_000)) for sql in PARTITIONED * RANGES]
+            split = [_asked(cursor, SPLIT, _span(rng, 1_000)) for _ in range(2 * RANGES)]
             cursor.execute("SELECT n FROM numbers WHERE id <= $1 ORDER BY id", [KNOWN_NUMBERS])
             numbers = [int(row[0]) for row in cursor.fetchall()]
     except psycopg.errors.UndefinedTable as error:
@@ -63,7 +66,7 @@ def known_answers(connection: psycopg.Connection[Any], rng: random.Random) -> Kn
     if len(numbers) != KNOWN_NUMBERS:
         raise DrillImpossible("The table `numbers` is not the demo table: rows of it are missing.")
     direct += [_counted(_span(rng, 1_000)) for _ in range(RANGES)]
-    return KnownAnswers(direct, parted, numbers)
+    return KnownAnswers(direct, split, numbers)
 
 
 def _span(rng: random.Random, most: int) -> tuple[int, int]:

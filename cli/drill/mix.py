@@ -21,13 +21,13 @@ class Mix:
         hashes, later = Hashes(promises.prefix), LaterQueries(answers, promises)
         self.later, self.jobs = later, Jobs(answers, promises)
         self.load: Sequence[tuple[Action, int]] = (
-            (queries.direct, 5), (queries.partitioned, 3), (queries.cached, 6),
-            (register.fresh, 3), (register.cached, 2), (later.ask, 1),
-            (hashes.one, 6), (hashes.store, 4), (hashes.batch, 2), (hashes.stream, 1),
-            (self.jobs.send_file, 1), (self.jobs.send_query, 1), (self.jobs.look_back, 1),
+            (queries.direct, 10), (queries.split, 6), (queries.cached, 12),
+            (register.fresh, 5), (register.cached, 4), (later.ask, 2),
+            (hashes.one, 12), (hashes.store, 8), (hashes.batch, 4), (hashes.stream, 2),
+            (self.jobs.send_file, 1), (self.jobs.send_query, 2), (self.jobs.look_back, 2),
         )  # fmt: skip
         self.probes: Mapping[str, Action] = {
-            "direct": queries.direct, "partitioned": queries.partitioned, "cached": queries.cached,
+            "direct": queries.direct, "in parts": queries.in_parts, "cached": queries.cached,
             "register": register.fresh, "hash": hashes.one, "store": hashes.store,
             "job": self.jobs.whole, "later": later.ask,
         }  # fmt: skip

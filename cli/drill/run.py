@@ -24,7 +24,7 @@ from cli.faults.fault import Fault, FaultImpossible, UndoFailed
 
 FIRST_LIMIT_S = 30.0
 PROBE_TIMEOUT_S = 5.0
-BEFORE_S, AFTER_S = 0.5, 2.0  # of load alone between faults, at least and at most
+BEFORE_S, AFTER_S = 0.2, 1.0  # of load alone between faults, at least and at most
 LIMITED = "429"
 
 

@@ -17,7 +17,7 @@ class LaterQueries:
     """Asks for answers later.  Its methods tell whether the right one came."""
 
     def __init__(self, answers: KnownAnswers, promises: Promises) -> None:
-        self._questions = [*answers.direct, *answers.partitioned]
+        self._questions = [*answers.direct, *answers.split]
         self._promises = promises
 
     def ask(self, client: Client) -> bool:

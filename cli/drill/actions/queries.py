@@ -4,13 +4,14 @@ from typing import Any
 
 from cli.drill.client import Client
 from cli.drill.connection import Reply
-from cli.drill.event import Read, Seen
+from cli.drill.event import FINE, Read, Seen
 from cli.drill.known_answers import KnownAnswers, Question
 from cli.drill.plain import rows_of, text_of
 from cli.drill.register import OTHERS, SEEN
 
 PATH = "/v1/query"
-PARTS = 3
+PARTS, PARTS_SHARE = 3, 0.5
+NOT_NOW = "/problems/not-splittable"
 REGISTER_MAX_AGE_S = 3.0
 
 
@@ -29,18 +30,25 @@ class KnownQueries:
         question = client.rng.choice(self._answers.direct)
         return self._ask(client, "query direct", question, body)
 
-    def partitioned(self, client: Client) -> bool:
-        """Ask for an answer that is computed now, in parts."""
+    def split(self, client: Client) -> bool:
+        """Ask for an answer that is computed now; in parts while slots are free."""
+        question = client.rng.choice(self._answers.split)
+        return self._ask(client, "query split", question, {"max_staleness_s": 0})
+
+    def in_parts(self, client: Client) -> bool:
+        """Insist on an answer in parts, which is refused while no worker is there."""
         body = {"engine": "partitioned", "partitions": PARTS, "max_staleness_s": 0}
-        question = client.rng.choice(self._answers.partitioned)
-        return self._ask(client, "query partitioned", question, body)
+        question = client.rng.choice(self._answers.split)
+        return self._ask(client, "query in parts", question, body, "partitioned")
 
     def cached(self, client: Client) -> bool:
         """Ask for an answer that may have been computed before."""
-        questions = [*self._answers.direct, *self._answers.partitioned]
+        questions = [*self._answers.direct, *self._answers.split]
         return self._ask(client, "query cached", client.rng.choice(questions), {})
 
-    def _ask(self, client: Client, kind: str, question: Question, body: dict[str, Any]) -> bool:
+    def _ask(
+        self, client: Client, kind: str, question: Question, body: dict[str, Any], mode: str = ""
+    ) -> bool:
         body = {**body, "sql": question.sql, "params": list(question.params)}
         reply = client.ask("POST", PATH, body)
         rows = rows_of(reply.body) if reply.is_fine else None
@@ -50,7 +58,7 @@ class KnownQueries:
         client.note(kind, reply, Read(question.expected, observed), stale=stale)
         if observed != question.expected or stale:
             return False
-        return body.get("engine") != "partitioned" or document["plan"]["mode"] == "partitioned"
+        return mode in ("", document["plan"]["mode"])
 
 
 class RegisterReads:
@@ -60,10 +68,14 @@ class RegisterReads:
 
     def fresh(self, client: Client) -> bool:
         """Ask for what is there now, in parts or whole."""
-        engine = client.rng.choice(("direct", "partitioned"))
-        body: dict[str, Any] = {"sql": SEEN, "engine": engine, "max_staleness_s": 0}
-        if engine == "partitioned":
-            body["partitions"] = PARTS
+        body = {"sql": SEEN, "max_staleness_s": 0}
+        if client.rng.random() < PARTS_SHARE:
+            in_parts = {**body, "engine": "partitioned", "partitions": PARTS}
+            reply = client.ask("POST", PATH, in_parts)
+            if reply.problem != NOT_NOW:
+                return self._note(client, "register fresh", reply, 0.0)
+            # as documented where no worker is there; who insisted then asks without
+            client.note("register fresh", reply, ending=FINE)
         return self._ask(client, "register fresh", body, 0.0)
 
     def cached(self, client: Client) -> bool:
@@ -74,7 +86,9 @@ class RegisterReads:
         return self._ask(client, "register cached", body, REGISTER_MAX_AGE_S)
 
     def _ask(self, client: Client, kind: str, body: dict[str, Any], most_s: float) -> bool:
-        reply = client.ask("POST", PATH, body)
+        return self._note(client, kind, client.ask("POST", PATH, body), most_s)
+
+    def _note(self, client: Client, kind: str, reply: Reply, most_s: float) -> bool:
         rows = rows_of(reply.body) if reply.is_fine else None
         if rows is None:
             client.note(kind, reply, None)
