@@ -8,6 +8,7 @@ import click
 from pydantic import ValidationError
 
 from cli.diff import diff
+from cli.drill.command import drill
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.explain import explain
@@ -44,6 +45,7 @@ millrace.add_command(query)
 millrace.add_command(diff)
 millrace.add_command(explain)
 millrace.add_command(jobs)
+millrace.add_command(drill)
 
 
 def main() -> None:

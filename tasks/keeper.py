@@ -26,7 +26,10 @@ class Keeper:
         lane: Lane,
         leases: Leases,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        on_event: Callable[[str, str], None],
     ) -> None:
+        self._on_event = on_event
         self._worker = worker
         self._lane = lane
         self._leases = leases
@@ -63,8 +66,12 @@ class Keeper:
         if self._monotonic() - self._tidied >= TIDY_S:
             self._tidied = self._monotonic()
             removed = link.run(TIDY, [self._lane.stream, WORKERS], [GROUP])
-            if removed:
+            if isinstance(removed, list) and removed:
                 _log.info("dead consumers removed", consumers=removed)
+                lane = self._lane.name
+                for name in removed:
+                    dead = name.decode() if isinstance(name, bytes) else str(name)
+                    self._on_event("dead_consumer_removed", f"{dead} (lane {lane})")
 
     def _renew(self, link: Link, held: list[Lease]) -> None:
         states = link.run(

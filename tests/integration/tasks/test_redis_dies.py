@@ -24,6 +24,7 @@ from tasks.lanes import QUERY
 from tasks.settings import QueueSettings
 from tests.integration.tasks.conftest import SHORT, Crew, eventually
 from tests.integration.tasks.programmed_worker import handle
+from tests.redis_server import given_server
 
 
 @pytest.fixture
@@ -37,7 +38,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def server(folder: Path) -> Iterator[RunningServer]:
     """A Valkey of this test alone, which keeps nothing."""
-    program = EmbeddedValkey(place_for(folder), settings={"appendonly": "no"}).program()
+    valkey = EmbeddedValkey(place_for(folder), settings={"appendonly": "no"}, server=given_server())
+    program = valkey.program()
     with RunningServer(program, folder / "valkey.log") as server:
         yield server
 
