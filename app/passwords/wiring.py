@@ -1,7 +1,9 @@
 """What has passwords hashed, built once in each serving process."""
 
 import redis
+from prometheus_client import CollectorRegistry
 
+from app.passwords.metrics import PasswordMetrics
 from app.passwords.service import Passwords
 from app.passwords.settings import PasswordSettings
 from db.database import Database
@@ -20,6 +22,7 @@ def build_passwords(
     queue_settings: QueueSettings,
     settings: PasswordSettings,
     limits: PasswordLimits,
+    registry: CollectorRegistry,
 ) -> Passwords:
     """Build, with nothing asked of PostgreSQL or Redis yet."""
     workers = Workers(client)
@@ -39,4 +42,5 @@ def build_passwords(
         limits=limits.limits(),
         timeout_s=settings.password_timeout_s,
         max_waiting=settings.password_max_waiting,
+        metrics=PasswordMetrics(registry),
     )
