@@ -13,6 +13,7 @@ import structlog
 
 from tasks.clock import RedisClock
 from tasks.errors import QueueUnavailable
+from tasks.events import OnEvent, unheard
 from tasks.heartbeat import Heartbeat
 from tasks.keeper import Keeper
 from tasks.lanes import QUERY, Lane
@@ -61,6 +62,7 @@ class Consumer:
         name: str,
         lanes: Sequence[LaneSlots],
         also: Sequence[Lane] = (),
+        on_event: OnEvent = unheard,
     ) -> None:
         """`also`: lanes that the same process takes tasks from by other means."""
         self._client = client
@@ -71,7 +73,7 @@ class Consumer:
         self._gone = threading.Event()
         self._leases = {lane: Leases() for lane in self._lanes}
         self._clock = RedisClock()
-        self._outage = Outage()
+        self._outage = Outage(on_event=on_event)
         of_queries = self._leases[QUERY]
         self._heartbeat = Heartbeat(
             name,

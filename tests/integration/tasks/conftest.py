@@ -15,6 +15,7 @@ import redis
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.dispatcher import Dispatcher
+from tasks.events import OnEvent, unheard
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY
 from tasks.lease import Handler
@@ -64,12 +65,20 @@ class Crew:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(
-        self, slots: int = 2, handler: Handler = handle, drain_timeout_s: float = 10.0
+        self,
+        slots: int = 2,
+        handler: Handler = handle,
+        drain_timeout_s: float = 10.0,
+        on_event: OnEvent = unheard,
     ) -> Threads:
         """Start a worker in threads and wait until it is on the roll."""
         name = worker_name()
         consumer = Consumer(
-            self._client, self._settings, name=name, lanes=[LaneSlots(QUERY, slots, handler)]
+            self._client,
+            self._settings,
+            name=name,
+            lanes=[LaneSlots(QUERY, slots, handler)],
+            on_event=on_event,
         )
         drained: list[bool] = []
         thread = threading.Thread(

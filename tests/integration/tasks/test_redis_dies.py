@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from cli.embedded.place import place_for
 from cli.embedded.program import RunningServer
@@ -86,17 +85,28 @@ def test_a_gatherer_is_told_when_redis_dies(
             list(scatter.gather())
 
 
+class Outages:
+    """Hears the names of what is told of Redis."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, name: str, _cause: str, /, **_facts: object) -> None:
+        if name.startswith("redis_outage"):
+            self.names.append(name)
+
+
 def test_after_a_restart_everything_works_again_and_the_outage_is_one_event(
     crew: Crew, dispatcher: Dispatcher, server: RunningServer
 ) -> None:
-    with capture_logs() as events:
-        crew.start()
-        server.kill()
-        eventually(lambda: any(event["event"] == "queue unavailable" for event in events))
-        server.start()
-        eventually(lambda: echoes(dispatcher))
-        eventually(lambda: any(event["event"] == "queue available again" for event in events))
-    assert [event["event"] for event in events].count("queue unavailable") == 1
+    told = Outages()
+    crew.start(on_event=told)
+    server.kill()
+    eventually(lambda: told.names)
+    server.start()
+    eventually(lambda: echoes(dispatcher))
+    eventually(lambda: "redis_outage_ended" in told.names)
+    assert told.names == ["redis_outage_began", "redis_outage_ended"]
 
 
 def test_a_worker_that_starts_before_redis_waits_for_it(
@@ -104,16 +114,15 @@ def test_a_worker_that_starts_before_redis_waits_for_it(
 ) -> None:
     server.kill()
     with connect(settings, "test") as client:
-        consumer = Consumer(
-            client, settings, name=worker_name(), lanes=[LaneSlots(QUERY, 1, handle)]
-        )
+        told = Outages()
+        lanes = [LaneSlots(QUERY, 1, handle)]
+        consumer = Consumer(client, settings, name=worker_name(), lanes=lanes, on_event=told)
         thread = threading.Thread(target=consumer.run, kwargs={"drain_timeout_s": 5.0})
-        with capture_logs() as events:
-            thread.start()
-            eventually(lambda: events)
-            server.start()
-            eventually(Workers(client).list)
-            assert echoes(dispatcher)
+        thread.start()
+        eventually(lambda: told.names)
+        server.start()
+        eventually(Workers(client).list)
+        assert echoes(dispatcher)
         consumer.stop()
         thread.join(20)
         assert not thread.is_alive()
