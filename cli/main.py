@@ -15,6 +15,7 @@ from cli.hash import hash_command
 from cli.jobs import jobs
 from cli.load import load
 from cli.query import query
+from cli.status import status
 from cli.up import exit_code, up
 
 USAGE = 2
@@ -44,6 +45,7 @@ millrace.add_command(query)
 millrace.add_command(diff)
 millrace.add_command(explain)
 millrace.add_command(jobs)
+millrace.add_command(status)
 
 
 def main() -> None:
