@@ -49,7 +49,6 @@ from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import (
     cache,
-    dead_letters,
     digests,
     explain,
     hash_bulk,
@@ -63,6 +62,7 @@ from app.routes import (
     status,
     uploads,
 )
+from app.routes import dead_letters as job_dead_letters
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
@@ -77,6 +77,7 @@ from jobs.service import Jobs
 from query.statement import Parser
 from tasks.bell import Bell
 from tasks.client import connect
+from tasks.dead_letters import dead_letters
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import PASSWORD, QUERY, lane_status
@@ -84,7 +85,7 @@ from tasks.lanes import PASSWORD, QUERY, lane_status
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
-    *job_history.endpoints, *job_rows.endpoints, *dead_letters.endpoints, *uploads.endpoints,
+    *job_history.endpoints, *job_rows.endpoints, *job_dead_letters.endpoints, *uploads.endpoints,
     *cache.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer, or body, leaves this many threads to other requests
@@ -258,6 +259,7 @@ def build_services(
         ),
         cache=answers_cache,
         workers=Workers(client),
+        dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
     )
 

@@ -74,6 +74,11 @@ class LanesPart(ResponseModel):
     """All lanes."""
 
     items: list[LaneDocument]
+    dead: int | None = Field(
+        description="Tasks that the query and password lanes gave up, of the latest thousand or so:"
+        " they ended each worker that took them, or were malformed; null while that is not known."
+    )
+    last_dead: str | None = Field(description="Why the latest of them was given up; null: none.")
     error: str | None = Field(description="Why they are not known; null when they are.")
 
 

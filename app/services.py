@@ -27,6 +27,7 @@ from app.settings import AppSettings
 from app.uploads.wiring import UploadServices
 from db.database import Database
 from db.notices import Notices
+from tasks.dead_letters import DeadLetters
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import LaneStatus
@@ -39,8 +40,8 @@ class Services:
     """Everything a route may use.
 
     `database` is reached as the reader, for users' SQL; `own_database` as the owner, for tables of
-    our own.  `lanes` counts the tasks of each lane, and
-    raises QueueUnavailable.  `started_at` is by the monotonic clock.
+    our own.  `lanes` counts the tasks of each lane, `dead_letters` what they gave up, and both
+    raise QueueUnavailable.  `started_at` is by the monotonic clock.
     """
 
     settings: AppSettings
@@ -69,6 +70,7 @@ class Services:
     passwords: Passwords
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
+    dead_letters: Callable[[], DeadLetters]
 
 
 def services() -> Services:

@@ -8,19 +8,18 @@ from app.passwords.metrics import PasswordMetrics
 from hashing.passwords.scheme import Limits
 from hashing.passwords.work import Outcome, Work, WorkMalformed
 from tasks.dispatcher import Dispatcher, new_reply_to
-from tasks.errors import MessageMalformed, QueueFull
+from tasks.errors import MessageMalformed, QueueError, QueueFull
 from tasks.message import Reply
 from tasks.seal import Seal
 
 FIRST_GUESS_S = 0.5  # of the time of one, before any was seen
-WEIGHT = 0.2  # of the latest one in the average
 MOST_RETRY_AFTER_S = 60.0
 
 
 class Passwords:
     """Has passwords hashed by workers, never here: a few would take all of a replica's time.
 
-    `key` returns the sealing key; `takers` counts the workers that take such tasks.
+    `key` returns the sealing key.
     """
 
     def __init__(
@@ -28,7 +27,6 @@ class Passwords:
         dispatcher: Dispatcher,
         *,
         key: Callable[[], bytes],
-        takers: Callable[[], int],
         limits: Limits,
         timeout_s: float,
         max_waiting: int,
@@ -37,13 +35,11 @@ class Passwords:
         self.timeout_s = timeout_s
         self._dispatcher = dispatcher
         self._key = key
-        self._takers = takers
         self._limits = limits
         self._max_waiting = max_waiting
         self._metrics = metrics
         self._lock = threading.Lock()
         self._waiting = 0
-        self._usual_s = FIRST_GUESS_S
 
     def perform(self, work: Work, timeout_s: float) -> Outcome:
         """Return what came of `work`.
@@ -66,7 +62,6 @@ class Passwords:
         finally:
             self._leave()
         outcome.raise_refusal()
-        self._usual_s += WEIGHT * (outcome.took_s - self._usual_s)
         return outcome
 
     def _enter(self) -> None:
@@ -90,7 +85,10 @@ class Passwords:
             with self._dispatcher.scatter([sealed], timeout_s=timeout_s, reply_to=name) as scatter:
                 return next(scatter.gather())
         except QueueFull as error:
-            queued = f"{error.length} passwords are queued already (MILLRACE_PASSWORD_MAX_QUEUED)."
+            queued = (
+                f"{error.length} passwords are queued already, more than may be "
+                "(MILLRACE_PASSWORD_MAX_QUEUED) or can be hashed in time."
+            )
             raise PasswordsBusy(queued, self._retry_after_s(error.length)) from error
 
     def _opened(self, seal: Seal, name: str, reply: Reply) -> Outcome:
@@ -103,4 +101,10 @@ class Passwords:
 
     def _retry_after_s(self, waiting: int) -> float:
         """Return how long it takes until those who wait have been served, at a guess."""
-        return min(MOST_RETRY_AFTER_S, waiting * self._usual_s / max(1, self._takers()))
+        try:
+            capacity = self._dispatcher.capacity()
+        except QueueError:
+            return min(MOST_RETRY_AFTER_S, waiting * FIRST_GUESS_S)
+        if capacity.rate is None:
+            return min(MOST_RETRY_AFTER_S, waiting * FIRST_GUESS_S / max(1, capacity.slots))
+        return min(MOST_RETRY_AFTER_S, capacity.wait_s(waiting))

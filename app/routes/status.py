@@ -50,6 +50,7 @@ def status() -> StatusResponse:
     )
     workers, workers_error = _ask_redis(now, now.workers.list)
     lanes, lanes_error = _lanes(now)
+    dead, _ = _ask_redis(now, lambda: [now.dead_letters()])
     return StatusResponse(
         version=version("millrace"),
         replica=replica,
@@ -57,12 +58,19 @@ def status() -> StatusResponse:
         database=_database(now),
         workers=WorkersPart(
             items=[
-                WorkerDocument(**{**asdict(worker), "lanes": list(worker.lanes)})
+                WorkerDocument(
+                    **{name: value for name, value in asdict(worker).items() if name != "loads"}
+                )
                 for worker in workers
             ],
             error=workers_error,
         ),
-        lanes=LanesPart(items=[LaneDocument(**asdict(lane)) for lane in lanes], error=lanes_error),
+        lanes=LanesPart(
+            items=[LaneDocument(**asdict(lane)) for lane in lanes],
+            dead=dead[0].count if dead else None,
+            last_dead=dead[0].latest[0].cause if dead and dead[0].latest else None,
+            error=lanes_error,
+        ),
         hashing=HashingPart(
             out_of_service=[
                 OutOfServiceDocument(algorithm=name, reason=reason)

@@ -21,8 +21,9 @@ from tasks.errors import QueueError, QueueUnavailable
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY
 from tasks.settings import QueueSettings
-from tests.integration.tasks.conftest import SHORT, Crew, eventually
+from tests.integration.tasks.conftest import SHORT, Crew, Events, eventually
 from tests.integration.tasks.programmed_worker import handle
+from tests.redis_server import given_server
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def server(folder: Path) -> Iterator[RunningServer]:
     """A Valkey of this test alone, which keeps nothing."""
-    program = EmbeddedValkey(place_for(folder), settings={"appendonly": "no"}).program()
+    valkey = EmbeddedValkey(place_for(folder), settings={"appendonly": "no"}, server=given_server())
+    program = valkey.program()
     with RunningServer(program, folder / "valkey.log") as server:
         yield server
 
@@ -85,28 +87,19 @@ def test_a_gatherer_is_told_when_redis_dies(
             list(scatter.gather())
 
 
-class Outages:
-    """Hears the names of what is told of Redis."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def __call__(self, name: str, _cause: str, /, **_facts: object) -> None:
-        if name.startswith("redis_outage"):
-            self.names.append(name)
-
-
 def test_after_a_restart_everything_works_again_and_the_outage_is_one_event(
-    crew: Crew, dispatcher: Dispatcher, server: RunningServer
+    crew: Crew, dispatcher: Dispatcher, server: RunningServer, events: Events
 ) -> None:
-    told = Outages()
-    crew.start(on_event=told)
+    def outages() -> list[str]:
+        return [name for name, _ in events if name.startswith("redis_outage")]
+
+    crew.start()
     server.kill()
-    eventually(lambda: told.names)
+    eventually(outages)
     server.start()
     eventually(lambda: echoes(dispatcher))
-    eventually(lambda: "redis_outage_ended" in told.names)
-    assert told.names == ["redis_outage_began", "redis_outage_ended"]
+    eventually(lambda: "redis_outage_ended" in outages())
+    assert outages() == ["redis_outage_began", "redis_outage_ended"]
 
 
 def test_a_worker_that_starts_before_redis_waits_for_it(
@@ -114,12 +107,14 @@ def test_a_worker_that_starts_before_redis_waits_for_it(
 ) -> None:
     server.kill()
     with connect(settings, "test") as client:
-        told = Outages()
+        told = threading.Event()
         lanes = [LaneSlots(QUERY, 1, handle)]
-        consumer = Consumer(client, settings, name=worker_name(), lanes=lanes, on_event=told)
+        consumer = Consumer(
+            client, settings, name=worker_name(), lanes=lanes, on_event=lambda *_, **__: told.set()
+        )
         thread = threading.Thread(target=consumer.run, kwargs={"drain_timeout_s": 5.0})
         thread.start()
-        eventually(lambda: told.names)
+        assert told.wait(20)
         server.start()
         eventually(Workers(client).list)
         assert echoes(dispatcher)

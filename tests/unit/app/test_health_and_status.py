@@ -101,7 +101,9 @@ def test_status_answers_though_everything_is_away(client: FlaskClient) -> None:
     assert body["database"]["pool"]["max_size"] == 10
     assert body["database"]["error"]
     assert body["workers"] == {"items": [], "error": "not checked yet"}
-    assert body["lanes"] == {"items": [], "error": "not checked yet"}
+    assert body["lanes"] == {
+        "items": [], "dead": None, "last_dead": None, "error": "not checked yet"
+    }  # fmt: skip
 
 
 def test_status_names_what_redis_fails_with_since_the_last_check(
