@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.models import ResponseModel
+from app.models_health import ModeDocument
 from app.readiness import State
 
 
@@ -101,6 +102,9 @@ class StatusResponse(ResponseModel):
 
     version: str = Field(description="Version of Millrace.")
     replica: ReplicaPart
+    modes: list[ModeDocument] = Field(
+        description="What is not as usual in this process just now, and why."
+    )
     database: DatabasePart
     workers: WorkersPart
     lanes: LanesPart

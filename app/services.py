@@ -10,9 +10,11 @@ from flask import current_app
 from app.body_streams import BodyStreams
 from app.cache.wiring import Cache
 from app.digests.wiring import Digests
+from app.events import Events
 from app.hashes.wiring import Hashing
 from app.jobs.wiring import JobDesk
 from app.metrics import AppMetrics
+from app.mode_watch import ModeWatch
 from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
@@ -44,7 +46,9 @@ class Services:
 
     settings: AppSettings
     metrics: AppMetrics
+    events: Events
     readiness: Readiness
+    modes: ModeWatch
     started_at: float
     database: Database
     own_database: Database

@@ -16,6 +16,7 @@ from cli.hash import hash_command
 from cli.jobs import jobs
 from cli.load import load
 from cli.query import query
+from cli.status import status
 from cli.up import exit_code, up
 
 USAGE = 2
@@ -46,6 +47,7 @@ millrace.add_command(diff)
 millrace.add_command(explain)
 millrace.add_command(jobs)
 millrace.add_command(drill)
+millrace.add_command(status)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from app.checks import POSTGRESQL, REDIS
 from app.endpoints import Endpoints
+from app.models_health import ModeDocument
 from app.models_status import (
     DatabasePart,
     HashingPart,
@@ -35,7 +36,7 @@ ItemT = TypeVar("ItemT")
 
 @endpoints.endpoint("GET", "/v1/status", response=StatusResponse)
 def status() -> StatusResponse:
-    """Show the replica, the database's pool and breaker, the workers, and the queue's lanes.
+    """Show the replica and its modes, the database's pool and breaker, the workers and the lanes.
 
     Always 200: a part whose source is away says so in its `error`, and the others are there.
     """
@@ -53,6 +54,7 @@ def status() -> StatusResponse:
     return StatusResponse(
         version=version("millrace"),
         replica=replica,
+        modes=[ModeDocument(**asdict(mode)) for mode in now.modes.look()],
         database=_database(now),
         workers=WorkersPart(
             items=[
