@@ -45,6 +45,7 @@ from app.replica_settings import ReplicaSettings
 from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import (
+    breaker,
     cache,
     dead_letters,
     digests,
@@ -66,6 +67,8 @@ from app.services import EXTENSION, Services
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
 from db.own import own_database
@@ -82,7 +85,7 @@ ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
     *job_history.endpoints, *job_rows.endpoints, *dead_letters.endpoints, *uploads.endpoints,
-    *cache.endpoints, *status.endpoints, *health.endpoints,
+    *cache.endpoints, *breaker.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -97,6 +100,7 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     services.database.open()
     services.own_database.open()
     services.readiness.start()
+    services.breaker_watch.start()
     services.running.start()
     services.notices.start()
     services.asynchronous.executor.start()
@@ -116,9 +120,16 @@ def build_services(
         _log.warning("breaker changed", old=old, new=new, reason=str(error) if error else None)
         metrics.breaker_changed(new)
 
+    def own_breaker_changed(
+        old: BreakerState, new: BreakerState, error: BaseException | None
+    ) -> None:
+        reason = str(error) if error else None
+        _log.warning("breaker of our own tables changed", old=old, new=new, reason=reason)
+
     database = reader_database(settings.database, "app", [breaker_changed])
-    own = own_database(settings.database, "app")
+    own = own_database(settings.database, "app", [own_breaker_changed])
     client = connect(settings.queue, "millrace-app")
+    board = BreakerBoard(client, "app")
 
     def found(check: str, ok: bool) -> None:
         metrics.check_up.labels(check).set(ok)
@@ -205,6 +216,8 @@ def build_services(
         started_at=time.monotonic(),
         database=database,
         own_database=own,
+        breaker_board=board,
+        breaker_watch=BreakerWatch(board, {pool.name: pool.breaker for pool in (database, own)}),
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
@@ -281,6 +294,7 @@ def begin_drain(services: Services) -> None:
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.breaker_watch.stop()
     services.event_streams.places.stop()
     services.asynchronous.executor.stop()
     services.notices.stop()

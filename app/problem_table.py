@@ -46,6 +46,7 @@ from app.queries.asynchronous.errors import GivenUp, ResultTooLarge
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from app.uploads.problems import digest_wrong, offset_wrong, too_many
+from db.breaker_board import BoardUnavailable
 from db.errors import CheckoutTimeout, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
 from jobs.errors import CursorMalformed, NotPossible
@@ -101,7 +102,7 @@ def _database_busy(error: CheckoutTimeout) -> Problem:
     return Problem(DATABASE_BUSY, str(error), retry_after_s=1.0)
 
 
-def _queue_unavailable(_error: QueueError) -> Problem:
+def _queue_unavailable(_error: Exception) -> Problem:
     return Problem(
         QUEUE_UNAVAILABLE,
         "The task queue cannot be used just now. Try again after the time in Retry-After.",
@@ -154,6 +155,7 @@ TABLE: Mapping[type[Exception], Row] = {
     HTTPException: _other_http_error,
     DatabaseUnavailable: _database_unavailable,
     CheckoutTimeout: _database_busy,
+    BoardUnavailable: _queue_unavailable,
     QueueError: _queue_unavailable,
     GatherTimeout: TIMED_OUT,
     NotPossible: _job_state_unfit,

@@ -23,6 +23,8 @@ from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
 from app.uploads.wiring import UploadServices
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
 from tasks.dispatcher import Dispatcher
@@ -47,6 +49,8 @@ class Services:
     started_at: float
     database: Database
     own_database: Database
+    breaker_board: BreakerBoard
+    breaker_watch: BreakerWatch
     redis: redis.Redis
     dispatcher: Dispatcher
     workers: Workers

@@ -7,6 +7,7 @@ import sys
 import click
 from pydantic import ValidationError
 
+from cli.breaker import breaker
 from cli.diff import diff
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
@@ -44,6 +45,7 @@ millrace.add_command(query)
 millrace.add_command(diff)
 millrace.add_command(explain)
 millrace.add_command(jobs)
+millrace.add_command(breaker)
 
 
 def main() -> None:

@@ -91,6 +91,16 @@ class Database:
             max_lifetime=max_lifetime_s,
         )
 
+    @property
+    def name(self) -> str:
+        """What status calls it."""
+        return self._name
+
+    @property
+    def breaker(self) -> Breaker:
+        """The breaker in front of it."""
+        return self._breaker
+
     def open(self) -> None:
         """Start the pool; returns at once, whether or not PostgreSQL is there."""
         self._pool.open()

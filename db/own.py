@@ -21,13 +21,7 @@ def own_database(
     `program` names it, `listeners` are called after each change of the breaker's state, `session`
     holds further server settings of its connections.
     """
-    breaker = Breaker(
-        judge,
-        failures=settings.breaker_failures,
-        reset_s=settings.breaker_reset_s,
-        reset_max_s=settings.breaker_reset_max_s,
-        listeners=listeners,
-    )
+    breaker = Breaker(judge, settings.breaker_rules, listeners=listeners)
     return Database(
         settings.url,
         breaker=breaker,

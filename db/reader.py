@@ -77,13 +77,7 @@ def reader_database(
     `listeners` are called after each change of the breaker's state: see Breaker.  `url`: of another
     database, by a role that may do no more than its owner wants Millrace's users to.
     """
-    breaker = Breaker(
-        judge,
-        failures=settings.breaker_failures,
-        reset_s=settings.breaker_reset_s,
-        reset_max_s=settings.breaker_reset_max_s,
-        listeners=listeners,
-    )
+    breaker = Breaker(judge, settings.breaker_rules, listeners=listeners)
     return Database(
         url or settings.reader_url or reader_url(settings.url, settings.reader_role),
         breaker=breaker,

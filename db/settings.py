@@ -7,6 +7,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.breaker import BreakerRules
+
 OWN_SCHEMA = "millrace"
 
 
@@ -62,8 +64,27 @@ class DatabaseSettings(BaseSettings):
     idle_transaction_timeout_s: float = Field(default=60.0, ge=0)
     temp_file_limit_mb: int = Field(default=4096, ge=0, le=2_000_000)
     breaker_failures: int = Field(default=5, ge=1)
+    breaker_window_s: float = Field(default=10.0, gt=0)
+    breaker_min_calls: int = Field(default=10, ge=1)
+    breaker_failure_share: float = Field(default=0.5, gt=0, le=1)
+    breaker_slow_s: float = Field(default=1.0, gt=0)
+    breaker_slow_share: float = Field(default=0.5, gt=0, le=1)
     breaker_reset_s: float = Field(default=1.0, gt=0)
     breaker_reset_max_s: float = Field(default=10.0, gt=0)
+
+    @property
+    def breaker_rules(self) -> BreakerRules:
+        """What the settings say of each breaker."""
+        return BreakerRules(
+            failures=self.breaker_failures,
+            window_s=self.breaker_window_s,
+            min_calls=self.breaker_min_calls,
+            failure_share=self.breaker_failure_share,
+            slow_s=self.breaker_slow_s,
+            slow_share=self.breaker_slow_share,
+            reset_s=self.breaker_reset_s,
+            reset_max_s=self.breaker_reset_max_s,
+        )
 
     def __init__(self, **given: Any) -> None:  # so that type checkers allow none to be given
         super().__init__(**given)

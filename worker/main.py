@@ -13,6 +13,8 @@ import redis
 import structlog
 from pydantic import ValidationError
 
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.errors import DatabaseError
 from db.own import own_database
@@ -65,12 +67,14 @@ class Worker:
         pools: Sequence[Database],
         consumer: Consumer,
         bulk: BulkRunner,
+        watch: BreakerWatch,
         drain_timeout_s: float,
     ) -> None:
         self._database = pools[0]
         self._pools = pools
         self._consumer = consumer
         self._bulk = bulk
+        self._watch = watch
         self._drain_timeout_s = drain_timeout_s
         self._stopping = threading.Event()
         self._stopped_at = 0.0
@@ -89,6 +93,8 @@ class Worker:
             with contextlib.ExitStack() as open_pools:
                 for pool in self._pools:
                     open_pools.enter_context(pool)
+                self._watch.start()
+                open_pools.callback(self._watch.stop)
                 self._bulk.start()  # at once: it needs no Redis, and waits for PostgreSQL itself
                 self._await_database()
                 drained = self._consumer.run(drain_timeout_s=self._drain_timeout_s)
@@ -187,7 +193,10 @@ def main() -> int:
         block_s=queue_settings.block_s,
     )
     pools = [database, own, bulk_reader, *others.values()]
-    worker = Worker(pools, consumer, bulk, settings.drain_timeout_s)
+    # the further databases of jobs are others' servers: what is said of PostgreSQL is not of them
+    breakers = {pool.name: pool.breaker for pool in (database, own, bulk_reader)}
+    watch = BreakerWatch(BreakerBoard(client, "worker"), breakers)
+    worker = Worker(pools, consumer, bulk, watch, settings.drain_timeout_s)
     thread = threading.Thread(target=worker.run, name="worker", daemon=True)
     thread.start()
     stopping = False
