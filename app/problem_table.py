@@ -22,6 +22,7 @@ from app.problem_types import (
     BODY_TOO_LARGE,
     CURSOR_INVALID,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     DATABASE_UNAVAILABLE,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
@@ -47,7 +48,7 @@ from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from app.uploads.problems import digest_wrong, offset_wrong, too_many
 from db.breaker_board import BoardUnavailable
-from db.errors import CheckoutTimeout, DatabaseUnavailable
+from db.errors import CheckoutTimeout, DatabaseReadOnly, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
 from jobs.errors import CursorMalformed, NotPossible
 from jobs.upload_errors import (
@@ -96,6 +97,10 @@ def _database_unavailable(error: DatabaseUnavailable) -> Problem:
         "PostgreSQL cannot be reached just now. Try again after the time in Retry-After.",
         retry_after_s=error.retry_after_s,
     )
+
+
+def _database_read_only(error: DatabaseReadOnly) -> Problem:
+    return Problem(DATABASE_READ_ONLY, str(error), retry_after_s=error.retry_after_s)
 
 
 def _database_busy(error: CheckoutTimeout) -> Problem:
@@ -154,6 +159,7 @@ TABLE: Mapping[type[Exception], Row] = {
     RequestEntityTooLarge: _too_large,
     HTTPException: _other_http_error,
     DatabaseUnavailable: _database_unavailable,
+    DatabaseReadOnly: _database_read_only,
     CheckoutTimeout: _database_busy,
     BoardUnavailable: _queue_unavailable,
     QueueError: _queue_unavailable,

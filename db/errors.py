@@ -35,6 +35,10 @@ class BreakerOpen(DatabaseUnavailable):
     """PostgreSQL has failed often enough that it isn't even asked for a while."""
 
 
+class ConnectionLost(DatabaseUnavailable):
+    """The connection broke while it was in use; what only read may be tried again at once."""
+
+
 class TooSlow(DatabaseUnavailable):
     """PostgreSQL answers, or lets itself be reached, too slowly to be used."""
 

@@ -38,4 +38,6 @@ def own_database(
         max_waiting=settings.max_waiting,
         max_lifetime_s=settings.max_lifetime_s,
         connect_timeout_s=settings.connect_timeout_s,
+        answer_s=STATEMENT_TIMEOUT_S,
+        writes=True,
     )

@@ -88,4 +88,5 @@ def reader_database(
         max_waiting=settings.max_waiting,
         max_lifetime_s=settings.max_lifetime_s,
         connect_timeout_s=settings.connect_timeout_s,
+        answer_s=settings.statement_timeout_s or None,
     )
