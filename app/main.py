@@ -34,6 +34,7 @@ from app.queries.asynchronous.service import AsyncQueries
 from app.queries.asynchronous.store import AsyncStore
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
+from app.queries.replicas import ReplicaQueries
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
@@ -66,13 +67,14 @@ from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
-from db.breaker import BreakerState
+from db.breaker import BreakerListener, BreakerState
 from db.breaker_board import BreakerBoard
 from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
+from db.replicas import ReadReplica, ReplicaWatch, read_replicas
 from jobs.service import Jobs
 from query.statement import Parser
 from tasks.bell import Bell
@@ -101,6 +103,7 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     services.own_database.open()
     services.readiness.start()
     services.breaker_watch.start()
+    services.read_replicas.start()
     services.running.start()
     services.notices.start()
     services.asynchronous.executor.start()
@@ -166,6 +169,9 @@ def build_services(
         metrics=query_metrics,
         self_check=self_check,
     )
+    watch = ReplicaWatch(
+        database, read_replicas(settings.database, "app", _replica_breaker_listener)
+    )
     # a client of its own: the cache gives up on Redis long before the queue does
     redis_timeout_s = settings.cache.cache_redis_timeout_s
     cache_client = connect(
@@ -185,6 +191,7 @@ def build_services(
         query_settings=settings.query,
         database_settings=settings.database,
         most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
+        replicas=_replica_queries(watch, dispatcher, parser, query_metrics, settings),
     )
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
@@ -218,6 +225,7 @@ def build_services(
         own_database=own,
         breaker_board=board,
         breaker_watch=BreakerWatch(board, {pool.name: pool.breaker for pool in (database, own)}),
+        read_replicas=watch,
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
@@ -240,6 +248,40 @@ def build_services(
         cache=answers_cache,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
+    )
+
+
+def _replica_breaker_listener(replica: str) -> BreakerListener:
+    def changed(old: BreakerState, new: BreakerState, error: BaseException | None) -> None:
+        reason = str(error) if error else None
+        _log.warning(
+            "breaker of a read replica changed", replica=replica, old=old, new=new, reason=reason
+        )
+
+    return changed
+
+
+def _replica_queries(
+    watch: ReplicaWatch,
+    dispatcher: Dispatcher,
+    parser: Parser,
+    metrics: QueryMetrics,
+    settings: ReplicaSettings,
+) -> ReplicaQueries | None:
+    def service(replica: ReadReplica) -> QueryService:
+        return QueryService(
+            replica.database,
+            dispatcher,
+            parser=parser,
+            catalog=CatalogReader(settings.database.schema_name),
+            settings=settings.query,
+            metrics=metrics,
+        )
+
+    if not watch.replicas:
+        return None
+    return ReplicaQueries(
+        watch, {replica.name: service(replica) for replica in watch.replicas}, metrics
     )
 
 
@@ -295,6 +337,7 @@ def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
     services.breaker_watch.stop()
+    services.read_replicas.stop()
     services.event_streams.places.stop()
     services.asynchronous.executor.stop()
     services.notices.stop()

@@ -27,6 +27,7 @@ from db.breaker_board import BreakerBoard
 from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
+from db.replicas import ReplicaWatch
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import LaneStatus
@@ -51,6 +52,7 @@ class Services:
     own_database: Database
     breaker_board: BreakerBoard
     breaker_watch: BreakerWatch
+    read_replicas: ReplicaWatch
     redis: redis.Redis
     dispatcher: Dispatcher
     workers: Workers

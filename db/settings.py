@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.breaker import BreakerRules
 
@@ -29,6 +29,17 @@ def _exposed_schema(name: str) -> str:
     return name
 
 
+def _one_server(url: str) -> str:
+    given = conninfo_to_dict(_connection_url(url))
+    if any("," in str(given.get(name) or "") for name in ("host", "hostaddr")):
+        raise ValueError("names several hosts; give a URL for each replica, with a space between")
+    return url
+
+
+def _words(urls: object) -> object:
+    return tuple(urls.split()) if isinstance(urls, str) else urls
+
+
 Url = Annotated[str, AfterValidator(_connection_url)]
 Name = Annotated[str, Field(min_length=1, max_length=63)]
 
@@ -49,6 +60,9 @@ class DatabaseSettings(BaseSettings):
 
     url: Url = Field(validation_alias="DATABASE_URL", repr=False)
     reader_url: Url | None = Field(default=None, validation_alias="MILLRACE_READER_URL", repr=False)
+    replica_urls: Annotated[
+        tuple[Annotated[str, AfterValidator(_one_server)], ...], NoDecode, BeforeValidator(_words)
+    ] = Field(default=(), validation_alias="MILLRACE_REPLICA_URLS", repr=False)
     reader_role: Name = Field(default="millrace_reader", validation_alias="MILLRACE_READER_ROLE")
     schema_name: Annotated[Name, AfterValidator(_exposed_schema)] = Field(
         default="public", validation_alias="MILLRACE_SCHEMA"

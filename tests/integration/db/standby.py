@@ -14,7 +14,7 @@ from cli.embedded.place import Place, place_for
 from cli.embedded.postgres import OWNER, EmbeddedPostgres
 from cli.embedded.program import Program, RunningServer
 
-SETTINGS = {"fsync": "off", "max_connections": "40", "wal_receiver_status_interval": "1"}
+SETTINGS = {"fsync": "off", "max_connections": "40", "wal_retrieve_retry_interval": "100"}
 
 
 class StreamingPair:
