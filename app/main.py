@@ -24,6 +24,8 @@ from app.event_places import EventPlaces
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.wiring import JOB_TYPES, build_jobs
+from app.lanes.admission import Admission
+from app.lanes.metrics import LaneMetrics
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
 from app.passwords.wiring import build_passwords
@@ -132,6 +134,13 @@ def build_services(
     )
     dispatcher = Dispatcher(client, settings.queue)
     query_metrics = QueryMetrics(metrics.registry)
+
+    def happened(event: str, cause: str, **facts: Any) -> None:
+        _log.warning(event, cause=cause, **facts)
+
+    admission: Admission[Any] = Admission(
+        settings.lanes, LaneMetrics(metrics.registry), happened, time.monotonic
+    )
     self_check = SelfCheck(
         database,
         SplittingOff(own),
@@ -154,6 +163,7 @@ def build_services(
         settings=settings.query,
         metrics=query_metrics,
         self_check=self_check,
+        on_ran=admission.ran,
     )
     # a client of its own: the cache gives up on Redis long before the queue does
     redis_timeout_s = settings.cache.cache_redis_timeout_s
@@ -173,7 +183,7 @@ def build_services(
         settings=settings.cache,
         query_settings=settings.query,
         database_settings=settings.database,
-        most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
+        most_waiting=max(1, settings.lanes.app_query_limit - SPARE_THREADS),
     )
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
@@ -216,7 +226,9 @@ def build_services(
         query_settings=settings.query,
         hashing=hashing,
         body_streams=BodyStreams(
-            max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
+            max(
+                1, min(settings.app.app_body_streams, settings.lanes.app_bulk_limit - SPARE_THREADS)
+            )
         ),
         uploads=uploaded,
         jobs=job_desk,
@@ -225,6 +237,7 @@ def build_services(
             own, client, settings.queue, settings.passwords, settings.password_limits
         ),
         cache=answers_cache,
+        admission=admission,
         workers=Workers(client),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
     )

@@ -225,6 +225,11 @@ PASSWORDS_BUSY = ProblemType(
     "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
     "again.",
 )  # fmt: skip
+OVERLOADED = ProblemType(
+    "overloaded", 503, "There is more to do than can be done in time",
+    "Requests of this kind were refused before they were read, so nothing was done, and it is safe "
+    "to send them again after the time in Retry-After. lane says which kind.",
+)  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
@@ -279,4 +284,5 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
     PASSWORDS_BUSY,
+    OVERLOADED,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import redis
 from flask import current_app
@@ -12,6 +12,7 @@ from app.cache.wiring import Cache
 from app.digests.wiring import Digests
 from app.hashes.wiring import Hashing
 from app.jobs.wiring import JobDesk
+from app.lanes.admission import Admission
 from app.metrics import AppMetrics
 from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
@@ -37,8 +38,8 @@ class Services:
     """Everything a route may use.
 
     `database` is reached as the reader, for users' SQL; `own_database` as the owner, for tables of
-    our own.  `lanes` counts the tasks of each lane, and
-    raises QueueUnavailable.  `started_at` is by the monotonic clock.
+    our own.  `admission` has the lanes of requests; `lanes` counts the tasks of each lane of the
+    queue, and raises QueueUnavailable.  `started_at` is by the monotonic clock.
     """
 
     settings: AppSettings
@@ -64,6 +65,7 @@ class Services:
     digests: Digests
     passwords: Passwords
     cache: Cache
+    admission: Admission[Any]
     lanes: Callable[[], Sequence[LaneStatus]]
 
 
