@@ -93,7 +93,7 @@ class Proxy:
 
         Not when most are refused: then all would be asked, for nothing, and have still more to do.
         """
-        others = self.throttle.refused_there(method, target, lane)
+        others = self.throttle.refused_there(method, target, lane, active=self.counters.active)
         return (
             others
             and tried < len(self.backends.ready)

@@ -56,8 +56,12 @@ class Throttle:
             return True
         return False
 
-    def refused_there(self, method: bytes, target: bytes, lane: bytes) -> bool:
-        """Note that a replica refused a request; tell whether others may still have room."""
+    def refused_there(self, method: bytes, target: bytes, lane: bytes, *, active: int) -> bool:
+        """Note that a replica refused a request; tell whether others may still have room.
+
+        `active`: requests that the balancer has now.  Where a path was not watched yet, they count
+        as requests of it, and so as taken: else a burst would look as if nothing of it was.
+        """
         if lane in _NEVER:
             return True
         path = (method, target.partition(b"?")[0])
@@ -65,7 +69,7 @@ class Throttle:
         if counts is None:
             if len(self.watched) >= _MOST_PATHS:
                 return False
-            self.watched[path] = counts = _Counts(requests=1)
+            self.watched[path] = counts = _Counts(requests=active)
         counts.there += 1
         return self._share(counts) <= 0
 

@@ -23,7 +23,7 @@ def run(it: Throttle, offered: int, capacity: int, seconds: int, began: float = 
                 continue
             sent += 1
             if sent > capacity:
-                it.refused_there(POST, QUERY, b"query")
+                it.refused_there(POST, QUERY, b"query", active=1)
         it.sweep(began + second + 1)
     return sent
 
@@ -63,7 +63,7 @@ def test_one_path_and_method_is_not_refused_for_another() -> None:
 @pytest.mark.parametrize("lane", [b"health", b"bulk"])
 def test_some_lanes_are_never_refused_here(lane: bytes) -> None:
     it = throttle()
-    assert all(it.refused_there(POST, QUERY, lane) for _ in range(100))
+    assert all(it.refused_there(POST, QUERY, lane, active=1) for _ in range(100))
     assert not it.watched
 
 
@@ -71,16 +71,23 @@ def test_others_may_have_room_until_most_is_refused() -> None:
     it = throttle()
     for _ in range(100):  # one of two replicas refuses all, the other takes what it refuses
         it.refuses(POST, QUERY)
-        assert it.refused_there(POST, QUERY, b"query")
+        assert it.refused_there(POST, QUERY, b"query", active=1)
         it.again(POST, QUERY)
     assert it.refused == 0
     for _ in range(20):
-        it.refused_there(POST, QUERY, b"query")
-    assert not it.refused_there(POST, QUERY, b"query")
+        it.refused_there(POST, QUERY, b"query", active=1)
+    assert not it.refused_there(POST, QUERY, b"query", active=1)
 
 
 def test_only_so_many_paths_are_watched() -> None:
     it = throttle()
     for number in range(1000):
-        it.refused_there(POST, b"/v1/%d" % number, b"query")
+        it.refused_there(POST, b"/v1/%d" % number, b"query", active=1)
     assert len(it.watched) == 64
+
+
+def test_a_burst_of_which_most_is_taken_refuses_nothing_later() -> None:
+    it = throttle()
+    for _ in range(30):
+        it.refused_there(POST, QUERY, b"query", active=64)
+    assert not any(it.refuses(POST, QUERY) for _ in range(100))
