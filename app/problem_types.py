@@ -225,6 +225,11 @@ PASSWORDS_BUSY = ProblemType(
     "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
     "again.",
 )  # fmt: skip
+OVERLOADED = ProblemType(
+    "overloaded", 503, "There is no room for this request just now",
+    "As many as can be served in time are at work or waiting. Retry-After says when to try again, "
+    "and retry_after_s the same as a number.",
+)  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
@@ -279,4 +284,5 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
     PASSWORDS_BUSY,
+    OVERLOADED,
 )
