@@ -52,6 +52,11 @@ DATABASE_BUSY = ProblemType(
     "database-busy", 503, "No connection to PostgreSQL became free in time",
     "All connections of the replica's pool are in use. Retry-After says when to try again.",
 )  # fmt: skip
+DATABASE_READ_ONLY = ProblemType(
+    "database-read-only", 503, "PostgreSQL takes no writes",
+    "It is a standby, or was made read-only. Queries go on; nothing was written. Retry-After says "
+    "when to try again.",
+)  # fmt: skip
 QUEUE_UNAVAILABLE = ProblemType(
     "queue-unavailable", 503, "The task queue cannot be used",
     "Redis cannot be reached, or no worker lives. Retry-After says when to try again.",
@@ -225,6 +230,11 @@ PASSWORDS_BUSY = ProblemType(
     "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
     "again.",
 )  # fmt: skip
+OVERLOADED = ProblemType(
+    "overloaded", 503, "There is no room for this request just now",
+    "As many as can be served in time are at work or waiting. Retry-After says when to try again, "
+    "and retry_after_s the same as a number.",
+)  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
@@ -239,6 +249,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     INTERNAL_ERROR,
     DATABASE_UNAVAILABLE,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     QUEUE_UNAVAILABLE,
     TIMED_OUT,
     NOTHING_CACHED,
@@ -279,4 +290,5 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
     PASSWORDS_BUSY,
+    OVERLOADED,
 )

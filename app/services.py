@@ -10,9 +10,11 @@ from flask import current_app
 from app.body_streams import BodyStreams
 from app.cache.wiring import Cache
 from app.digests.wiring import Digests
+from app.events import Events
 from app.hashes.wiring import Hashing
 from app.jobs.wiring import JobDesk
 from app.metrics import AppMetrics
+from app.mode_watch import ModeWatch
 from app.passwords.service import Passwords
 from app.queries.asynchronous.events import EventStreams
 from app.queries.asynchronous.service import AsyncQueries
@@ -23,8 +25,12 @@ from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
 from app.uploads.wiring import UploadServices
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
+from db.replicas import ReplicaWatch
+from tasks.dead_letters import DeadLetters
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import LaneStatus
@@ -37,16 +43,21 @@ class Services:
     """Everything a route may use.
 
     `database` is reached as the reader, for users' SQL; `own_database` as the owner, for tables of
-    our own.  `lanes` counts the tasks of each lane, and
-    raises QueueUnavailable.  `started_at` is by the monotonic clock.
+    our own.  `lanes` counts the tasks of each lane, `dead_letters` what they gave up, and both
+    raise QueueUnavailable.  `started_at` is by the monotonic clock.
     """
 
     settings: AppSettings
     metrics: AppMetrics
+    events: Events
     readiness: Readiness
+    modes: ModeWatch
     started_at: float
     database: Database
     own_database: Database
+    breaker_board: BreakerBoard
+    breaker_watch: BreakerWatch
+    read_replicas: ReplicaWatch
     redis: redis.Redis
     dispatcher: Dispatcher
     workers: Workers
@@ -65,6 +76,7 @@ class Services:
     passwords: Passwords
     cache: Cache
     lanes: Callable[[], Sequence[LaneStatus]]
+    dead_letters: Callable[[], DeadLetters]
 
 
 def services() -> Services:

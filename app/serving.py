@@ -1,6 +1,7 @@
 """gunicorn's threaded worker, taught to drain where a balancer can see it, and to speak JSON."""
 
 import json
+import os
 import socket
 import time
 import uuid
@@ -29,7 +30,9 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
     `app_drain_s`; only then it stops accepting, and finishes what it has.
     """
 
+    age: int
     alive: bool
+    cfg: Any
     services: Services
     wsgi: Any
     draining_since: float | None = None
@@ -39,6 +42,10 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         super().load_wsgi()
         self.services = self.wsgi.extensions[EXTENSION]
         self.services.readiness.watch_drain(lambda: self.draining_since is not None)
+        if self.age > self.cfg.workers:  # gunicorn numbers them: the first ones came before
+            self.services.events.emit(
+                "process_restarted", "another serving process has ended", pid=os.getpid()
+            )
         self.wsgi = offering_trailers(self.wsgi)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - gunicorn's signature

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import redis
 
 from cli.display import Display, QuietConsole
 from cli.embedded.errors import DataFolderBroken
@@ -22,6 +21,7 @@ from cli.supervisor.change import Change
 from cli.supervisor.leftovers import end_leftovers
 from cli.supervisor.run_file import FolderLock, RunFile
 from db.settings import DatabaseSettings
+from tasks.redis_url import client_of
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED_AT_ONCE = 130
@@ -105,9 +105,7 @@ def _run(wishes: Wishes, *, verbose: bool) -> int:
         require_free(wishes.admin_port, "--admin-port")
         session = Session(
             wishes, inherited_environment(), run_file, events,
-            redis_client=lambda url: redis.Redis.from_url(
-                url, socket_timeout=2.0, socket_connect_timeout=2.0
-            ),
+            redis_client=lambda url: client_of(url, socket_timeout=2.0, socket_connect_timeout=2.0),
         )  # fmt: skip
         follower = (
             LogFollower(session.logs, lambda line: events.put(Note(line))) if verbose else None
@@ -208,6 +206,7 @@ class _Loop:
             f"  curl {address}/v1/status",
             f"Database: psql '{masked(running.servers.database_url)}'",
             f"Balancer's status: http://127.0.0.1:{self._wishes.admin_port}/lb/status",
+            *(f"Worker's metrics: http://{one}/metrics" for one in running.workers),
             f"Logs: {self._session.logs}",
             "Ctrl-C stops everything.",
         ]

@@ -9,6 +9,7 @@ from lb.backend.backends import Backends
 from lb.backend.health import HealthPolicy
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
+from lb.events import Events
 from lb.limiter.limiter import Limiter
 from lb.records import Members, Record, Records
 from lb.retry import RetryBudget, RetryPolicy
@@ -52,6 +53,7 @@ class Proxy:
         retry_policy: RetryPolicy,
         retry_budget: RetryBudget,
         counters: Counters,
+        events: Events,
         access_log: AccessLog,
         next_request_id: Callable[[], bytes],
         clock: Callable[[], float],
@@ -64,6 +66,7 @@ class Proxy:
         self.retry_policy = retry_policy
         self.retry_budget = retry_budget
         self.counters = counters
+        self.events = events
         self.access_log = access_log
         self.next_request_id = next_request_id
         self.clock = clock
