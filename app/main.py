@@ -37,6 +37,7 @@ from app.queries.asynchronous.service import AsyncQueries
 from app.queries.asynchronous.store import AsyncStore
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
+from app.queries.replicas import ReplicaQueries
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
@@ -48,6 +49,7 @@ from app.replica_settings import ReplicaSettings
 from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import (
+    breaker,
     cache,
     digests,
     explain,
@@ -69,10 +71,13 @@ from app.services import EXTENSION, Services
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
+from db.replicas import ReadReplica, ReplicaWatch, read_replicas
 from jobs.service import Jobs
 from query.statement import Parser
 from tasks.bell import Bell
@@ -86,7 +91,7 @@ ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
     *job_history.endpoints, *job_rows.endpoints, *job_dead_letters.endpoints, *uploads.endpoints,
-    *cache.endpoints, *status.endpoints, *health.endpoints,
+    *cache.endpoints, *breaker.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -105,6 +110,8 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     services.database.open()
     services.own_database.open()
     services.readiness.start()
+    services.breaker_watch.start()
+    services.read_replicas.start()
     services.running.start()
     services.notices.start()
     services.asynchronous.executor.start()
@@ -131,6 +138,7 @@ def build_services(
     database = reader_database(settings.database, "app", [partial(breaker_changed, pool="app")])
     own = own_database(settings.database, "app", [partial(breaker_changed, pool="app-own")])
     client = connect(settings.queue, "millrace-app")
+    board = BreakerBoard(client, "app")
 
     def found(check: str, ok: bool) -> None:
         metrics.check_up.labels(check).set(ok)
@@ -169,6 +177,12 @@ def build_services(
         metrics=query_metrics,
         self_check=self_check,
     )
+    watch = ReplicaWatch(
+        database,
+        read_replicas(
+            settings.database, "app", lambda replica: partial(breaker_changed, pool=replica)
+        ),
+    )
     # a client of its own: the cache gives up on Redis long before the queue does
     redis_timeout_s = settings.cache.cache_redis_timeout_s
     cache_client = connect(
@@ -189,6 +203,7 @@ def build_services(
         database_settings=settings.database,
         most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
         emit=events.emit,
+        replicas=_replica_queries(watch, dispatcher, parser, query_metrics, settings),
     )
     modes = ModeWatch(
         ModeFacts(
@@ -233,6 +248,9 @@ def build_services(
         started_at=time.monotonic(),
         database=database,
         own_database=own,
+        breaker_board=board,
+        breaker_watch=BreakerWatch(board, {pool.name: pool.breaker for pool in (database, own)}),
+        read_replicas=watch,
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
@@ -261,6 +279,30 @@ def build_services(
         workers=Workers(client),
         dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
+    )
+
+
+def _replica_queries(
+    watch: ReplicaWatch,
+    dispatcher: Dispatcher,
+    parser: Parser,
+    metrics: QueryMetrics,
+    settings: ReplicaSettings,
+) -> ReplicaQueries | None:
+    def service(replica: ReadReplica) -> QueryService:
+        return QueryService(
+            replica.database,
+            dispatcher,
+            parser=parser,
+            catalog=CatalogReader(settings.database.schema_name),
+            settings=settings.query,
+            metrics=metrics,
+        )
+
+    if not watch.replicas:
+        return None
+    return ReplicaQueries(
+        watch, {replica.name: service(replica) for replica in watch.replicas}, metrics
     )
 
 
@@ -320,6 +362,8 @@ def begin_drain(services: Services) -> None:
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.breaker_watch.stop()
+    services.read_replicas.stop()
     services.event_streams.places.stop()
     services.asynchronous.executor.stop()
     services.notices.stop()

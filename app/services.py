@@ -25,8 +25,11 @@ from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
 from app.uploads.wiring import UploadServices
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
+from db.replicas import ReplicaWatch
 from tasks.dead_letters import DeadLetters
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
@@ -52,6 +55,9 @@ class Services:
     started_at: float
     database: Database
     own_database: Database
+    breaker_board: BreakerBoard
+    breaker_watch: BreakerWatch
+    read_replicas: ReplicaWatch
     redis: redis.Redis
     dispatcher: Dispatcher
     workers: Workers

@@ -45,8 +45,19 @@ REFRESH_S = 0.2
     help="Folder of the embedded servers and of all logs.  [default: .millrace of the checkout]",
 )  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Show the programs' logs here, too.")
+@click.option(
+    "--drill", is_flag=True,
+    help="Let this stack be harmed on purpose: its servers are reached through fault proxies.",
+)  # fmt: skip
 def up(
-    apps: int, workers: int, port: int, admin_port: int, data: Path | None, *, verbose: bool
+    apps: int,
+    workers: int,
+    port: int,
+    admin_port: int,
+    data: Path | None,
+    *,
+    verbose: bool,
+    drill: bool,
 ) -> None:
     """Start everything on this machine; Ctrl-C stops it.
 
@@ -55,12 +66,29 @@ def up(
     if port == admin_port:
         raise click.UsageError("--port and --admin-port must differ.")
     settings = CliSettings()
+    database = DatabaseSettings(url=settings.database_url or "postgresql://")
+    if drill:
+        _require_own_servers(settings, database)
     wishes = Wishes(
         apps, workers, port, admin_port, (data or default_data_folder()).resolve(),
         settings.database_url, settings.redis_url,
-        DatabaseSettings(url=settings.database_url or "postgresql://").pool_size,
+        database.pool_size, drill,
     )  # fmt: skip
     sys.exit(_run(wishes, verbose=verbose))
+
+
+def _require_own_servers(settings: CliSettings, database: DatabaseSettings) -> None:
+    given = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "MILLRACE_READER_URL": database.reader_url,
+    }
+    for name, url in given.items():
+        if url is not None:
+            raise click.UsageError(
+                f"--drill harms the servers, and {name} gives one that is not this stack's own. "
+                f"Unset {name}."
+            )
 
 
 def _run(wishes: Wishes, *, verbose: bool) -> int:

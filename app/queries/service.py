@@ -24,6 +24,8 @@ from app.queries.sql_error import SqlError, did_you_mean, schema_kept, translate
 from app.queries.transaction import ReadTransaction
 from db.database import Database
 from db.describe import DECLARE
+from db.errors import ConnectionLost
+from db.pool import Silence
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.fragment import ColumnType
 from query.shape import shape_of
@@ -71,13 +73,20 @@ class QueryService:
         when "partitioned" was asked for and cannot be, Overloaded unless it was `accepted` before,
         and db.errors.
         """
-        began = self._monotonic()
         control = control or Control("", query.timeout_s, self._monotonic)
         overflow = Overflow(1) if accepted else self._overflow
-        with (
-            overflow.turn() as turn,
-            self._planned(query, control, turn) as (transaction, statement, plan),
-        ):
+        with overflow.turn() as turn:
+            try:
+                return self._run(query, control, turn)
+            except ConnectionLost:
+                # It only reads, and nothing of it was sent.  Once: what ends a second connection
+                # may be the query itself.
+                control.remaining_s()
+                return self._run(query, control, turn)
+
+    def _run(self, query: QueryInput, control: Control, turn: Turn) -> Answer:
+        began = self._monotonic()
+        with self._planned(query, control, turn) as (transaction, statement, plan):
             planned_ms = (self._monotonic() - began) * 1000
             answer = self._run_split(transaction, statement, query, plan, turn)
             if isinstance(answer, str):
@@ -351,6 +360,8 @@ class _ending_told:  # noqa: N801 - reads as a statement
         ended = isinstance(error, DeadlinePassed | RunWhole) or (
             isinstance(error, SqlError) and error.sqlstate == CANCELLED
         )
+        if isinstance(error, Silence) and self._control.cause is not None:
+            raise Cancelled(self._control.cause) from error
         if not ended:
             return
         if self._control.cause is not None:

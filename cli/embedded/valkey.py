@@ -30,9 +30,12 @@ class EmbeddedValkey:
         self.data = place.home / "valkey"
         self.socket = place.sockets / "valkey.sock"
 
-    def url(self, database: int = 0) -> str:
-        """Return the connection URL of the numbered database."""
-        return f"unix://{quote(str(self.socket))}?db={database}"
+    def url(self, database: int = 0, *, through: Path | None = None) -> str:
+        """Return the connection URL of the numbered database.
+
+        `through`: a socket that leads to the server by a detour.
+        """
+        return f"unix://{quote(str(through or self.socket))}?db={database}"
 
     def program(self) -> Program:
         """Return how to run the server in the foreground."""

@@ -13,14 +13,15 @@ import redis
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.settings import checkout
+from cli.stack.detour import Detour
 from cli.stack.folder import logs_of
-from cli.stack.ports import free_ports
+from cli.stack.ports import LOOPBACK, free_ports
 from cli.stack.probes import WorkerProbes
 from cli.stack.programs import Programs
 from cli.stack.servers import SPARE_WORKERS, Servers, choose_servers, prepare_database
 from cli.supervisor.change import Change
 from cli.supervisor.event_log import EventLog
-from cli.supervisor.run_file import RunFile
+from cli.supervisor.run_file import DrillRecord, RunFile
 from cli.supervisor.supervisor import Stopped, Supervisor
 
 SERVER_LIMIT_S = 120.0  # recovery after a power cut reads the log again
@@ -39,6 +40,8 @@ class Wishes:
     database_url: str | None
     redis_url: str | None
     pool_size: int
+    drill: bool = False
+    """The stack may be harmed on purpose."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,12 @@ class Session:
     def _start(self) -> None:
         try:
             servers = self._start_servers()
-            self._run_file.publish(database_url=servers.database_url, redis_url=servers.redis_url)
+            detour = self._start_detour(servers)
+            self._publish(servers, detour)
             prepare_database(
                 servers.database_url, servers.postgres, lambda text: self._events.put(Note(text))
             )
-            self._start_programs(servers)
+            self._start_programs(servers, detour)
         except Stopped:
             return
         except (CommandError, EmbeddedServerError, OSError) as error:
@@ -146,12 +150,35 @@ class Session:
         self._supervisor.wait_healthy([program.name for program in programs], SERVER_LIMIT_S)
         return servers
 
-    def _start_programs(self, servers: Servers) -> None:
+    def _start_detour(self, servers: Servers) -> Detour | None:
+        """Start the proxies where harm may be done: only to servers that are ours."""
+        if not self._wishes.drill or servers.postgres is None or servers.valkey is None:
+            return None
+        detour = Detour(servers.postgres, servers.valkey, checkout())
+        program = detour.program()
+        self._supervisor.add(program)
+        self._supervisor.wait_healthy([program.name], PROGRAM_LIMIT_S)
+        return detour
+
+    def _publish(self, servers: Servers, detour: Detour | None) -> None:
+        drill = None
+        if detour is not None:
+            drill = DrillRecord(
+                control=str(detour.control),
+                address=f"http://{LOOPBACK}:{self._wishes.port}",
+                admin_address=f"http://{LOOPBACK}:{self._wishes.admin_port}",
+            )
+        self._run_file.publish(
+            database_url=servers.database_url, redis_url=servers.redis_url, drill=drill
+        )
+
+    def _start_programs(self, servers: Servers, detour: Detour | None) -> None:
         wishes = self._wishes
+        way = detour or servers
         environment = {
             **self._environment,
-            "DATABASE_URL": servers.database_url,
-            "REDIS_URL": servers.redis_url,
+            "DATABASE_URL": way.database_url,
+            "REDIS_URL": way.redis_url,
             "PYTHONUNBUFFERED": "1",
         }
         probes = WorkerProbes(self._redis_client(servers.redis_url))

@@ -33,12 +33,25 @@ class Record:
 
 
 @dataclass(frozen=True)
+class DrillRecord:
+    """How to harm a run that may be harmed: the faults' control socket, and the balancer's URLs."""
+
+    control: str
+    address: str
+    admin_address: str
+
+
+@dataclass(frozen=True)
 class RunContents:
-    """What the run file says: the URLs of the servers that run here, and every program."""
+    """What the run file says: the URLs of the servers that run here, and every program.
+
+    `drill`: None where nobody may do harm.
+    """
 
     database_url: str | None = None
     redis_url: str | None = None
     programs: list[Record] = field(default_factory=list)
+    drill: DrillRecord | None = None
 
 
 class FolderLock:
@@ -118,7 +131,9 @@ class RunFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "up.json"
         self._lock = Lock()
-        self._urls: dict[str, str | None] = {"database_url": None, "redis_url": None}
+        self._published: dict[str, object] = {
+            "database_url": None, "redis_url": None, "drill": None
+        }  # fmt: skip
         self._programs: dict[int, Record] = {}
 
     def read(self) -> RunContents:
@@ -126,14 +141,21 @@ class RunFile:
         try:
             found: dict[str, Any] = json.loads(self._path.read_text())
             programs = [Record(**record) for record in found["programs"]]
-            return RunContents(found["database_url"], found["redis_url"], programs)
+            drill = DrillRecord(**found["drill"]) if found["drill"] is not None else None
+            return RunContents(found["database_url"], found["redis_url"], programs, drill)
         except (OSError, ValueError, KeyError, TypeError):
             return RunContents()
 
-    def publish(self, *, database_url: str | None, redis_url: str | None) -> None:
+    def publish(
+        self, *, database_url: str | None, redis_url: str | None, drill: DrillRecord | None = None
+    ) -> None:
         """Say where the servers of this run are, for commands that want to use them."""
         with self._lock:
-            self._urls = {"database_url": database_url, "redis_url": redis_url}
+            self._published = {
+                "database_url": database_url,
+                "redis_url": redis_url,
+                "drill": asdict(drill) if drill is not None else None,
+            }
             self._write()
 
     def add(
@@ -163,7 +185,7 @@ class RunFile:
             self._path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        contents = {**self._urls, "programs": [asdict(one) for one in self._programs.values()]}
+        contents = {**self._published, "programs": [asdict(one) for one in self._programs.values()]}
         unfinished = self._path.with_name("up.json.new")
         # a full disk must not bring down a supervisor; the record is only needed after a SIGKILL
         with contextlib.suppress(OSError):
