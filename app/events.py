@@ -13,10 +13,13 @@ EVENTS: Mapping[str, Level] = {
     "breaker_opened": "warning",
     "breaker_half_opened": "info",
     "breaker_closed": "info",
+    "breaker_commanded": "warning",
     "cache_store_changed": "warning",
     "mode_on": "warning",
     "mode_off": "info",
     "process_restarted": "warning",
+    "read_replica_ready": "info",
+    "read_replica_unfit": "warning",
     "replica_draining": "info",
     "self_check_mismatch": "error",
 }

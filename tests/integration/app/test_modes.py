@@ -189,6 +189,8 @@ def test_a_read_only_postgresql_answers_queries_and_is_said_to_be_one(
         )
         cut.disconnect()
     wait_until(lambda: "read_only_database" in modes(replica), "it takes no changes")
+    assert refused(replica.http.post("/v1/jobs", json=JOB))
+    assert refused(replica.http.post("/v1/hash", json={"data": "x", "store": True}))
     assert replica.http.get("/health/ready").status_code == 200
     assert replica.http.post("/v1/query", json=SUM).json()["rows"] == [[30]]
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as changer:
