@@ -17,6 +17,8 @@ EVENTS: Mapping[str, Level] = {
     "cache_store_changed": "warning",
     "mode_on": "warning",
     "mode_off": "info",
+    "overload_began": "warning",
+    "overload_ended": "info",
     "process_restarted": "warning",
     "read_replica_ready": "info",
     "read_replica_unfit": "warning",

@@ -25,6 +25,8 @@ from app.events import Events
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.wiring import JOB_TYPES, build_jobs
+from app.lanes.admission import Admission
+from app.lanes.metrics import LaneMetrics
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
 from app.mode_facts import ModeFacts
@@ -155,6 +157,10 @@ def build_services(
         on_finding=found,
     )
     query_metrics = QueryMetrics(metrics.registry)
+
+    admission: Admission[Any] = Admission(
+        settings.lanes, LaneMetrics(metrics.registry), events.emit, time.monotonic
+    )
     self_check = SelfCheck(
         database,
         SplittingOff(own),
@@ -178,6 +184,7 @@ def build_services(
         settings=settings.query,
         metrics=query_metrics,
         self_check=self_check,
+        on_ran=admission.ran,
     )
     watch = ReplicaWatch(
         database,
@@ -204,7 +211,7 @@ def build_services(
         settings=settings.cache,
         query_settings=settings.query,
         database_settings=settings.database,
-        most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
+        most_waiting=max(1, settings.lanes.app_query_limit - SPARE_THREADS),
         emit=events.emit,
         replicas=_replica_queries(watch, dispatcher, parser, query_metrics, settings),
     )
@@ -216,6 +223,7 @@ def build_services(
             dispatcher,
             answers_cache.stores,
             is_caching=settings.cache.cache_ttl_s > 0,
+            overloaded=lambda: admission.trouble,
         ),
         events.emit,
         ModeMetrics(metrics.registry),
@@ -270,7 +278,9 @@ def build_services(
         query_settings=settings.query,
         hashing=hashing,
         body_streams=BodyStreams(
-            max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
+            max(
+                1, min(settings.app.app_body_streams, settings.lanes.app_bulk_limit - SPARE_THREADS)
+            )
         ),
         uploads=uploaded,
         jobs=job_desk,
@@ -284,6 +294,7 @@ def build_services(
             metrics.registry,
         ),
         cache=answers_cache,
+        admission=admission,
         workers=Workers(client),
         dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],

@@ -231,9 +231,10 @@ PASSWORDS_BUSY = ProblemType(
     "again.",
 )  # fmt: skip
 OVERLOADED = ProblemType(
-    "overloaded", 503, "There is no room for this request just now",
-    "As many as can be served in time are at work or waiting. Retry-After says when to try again, "
-    "and retry_after_s the same as a number.",
+    "overloaded", 503, "There is more to do than can be done in time",
+    "Nothing was done, so it is safe to send the request again after the time in Retry-After, "
+    "which retry_after_s has as a number. lane, where it is given, is the kind of request "
+    "that there were too many of.",
 )  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (

@@ -38,7 +38,10 @@ SWITCHED_OFF = "a self-check found this shape of query wrong when split, so it i
 
 
 class QueryService:
-    """Runs and explains queries.  Safe for use by many threads."""
+    """Runs and explains queries.  Safe for use by many threads.
+
+    `on_ran` is told the statement and the seconds of each that was answered whole.
+    """
 
     def __init__(
         self,
@@ -50,9 +53,11 @@ class QueryService:
         settings: QuerySettings,
         metrics: QueryMetrics,
         self_check: SelfCheck | None = None,
+        on_ran: Callable[[str, float], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._self_check = self_check
+        self._on_ran = on_ran
         self._database = database
         self._dispatcher = dispatcher
         self._parser = parser
@@ -93,6 +98,8 @@ class QueryService:
                 answer = self._run_direct(transaction, statement, query, answer)
             waited_ms = transaction.waited_ms + answer.timings.postgresql
         total_ms = (self._monotonic() - began) * 1000
+        if self._on_ran is not None:
+            self._on_ran(query.sql, total_ms / 1000)
         timings = replace(answer.timings, plan=planned_ms, total=total_ms, postgresql=waited_ms)
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)

@@ -30,7 +30,7 @@ from db.errors import DatabaseError
 from tasks.errors import QueueError
 from tasks.lanes import LaneStatus
 
-endpoints = Endpoints("status")
+endpoints = Endpoints("status", lane="status")
 
 ItemT = TypeVar("ItemT")
 
