@@ -7,7 +7,7 @@ import redis
 
 from app.readiness import Check
 from db.database import Database
-from db.errors import CheckoutTimeout
+from db.errors import CheckoutTimeout, DatabaseReadOnly
 from tasks.errors import QueueUnavailable
 from tasks.link import borrowed
 
@@ -15,10 +15,6 @@ POSTGRESQL = "postgresql"
 WRITES = "postgresql_writes"
 REDIS = "redis"
 READ_ONLY = "PostgreSQL is read-only"
-
-
-class DatabaseReadOnly(Exception):
-    """PostgreSQL takes no changes: it is a standby, or was told so."""
 
 
 def postgresql_check(database: Database) -> Check:
@@ -47,7 +43,7 @@ def writes_check(own: Database) -> Check:
         except CheckoutTimeout:
             return
         if row == ("on",):
-            raise DatabaseReadOnly(READ_ONLY)
+            raise DatabaseReadOnly(READ_ONLY, 0.0)
 
     return Check(WRITES, essential=False, probe=probe)
 
