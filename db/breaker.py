@@ -28,6 +28,8 @@ Outcome = Literal["success", "failure", "unknown"]
 Mode = Literal["auto", "open", "closed"]
 BreakerListener = Callable[[BreakerState, BreakerState, BaseException | None], None]
 
+# of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
+_CHANCE = random.Random().random  # noqa: S311 - to spread attempts
 _STATES: dict[str, BreakerState] = {
     pybreaker.STATE_CLOSED: "closed",
     pybreaker.STATE_OPEN: "open",
@@ -76,7 +78,7 @@ class Breaker:
         rules: BreakerRules = BreakerRules(),
         *,
         clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = _CHANCE,
         listeners: Sequence[BreakerListener] = (),
     ) -> None:
         self._judge = judge
