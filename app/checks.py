@@ -9,6 +9,7 @@ from tasks.link import borrowed
 
 POSTGRESQL = "postgresql"
 REDIS = "redis"
+PATIENCE_S = 2.0
 
 
 def postgresql_check(database: Database) -> Check:
@@ -16,7 +17,8 @@ def postgresql_check(database: Database) -> Check:
 
     def probe() -> None:
         try:
-            with database.connection(timeout_s=2.0) as connection:
+            with database.connection(timeout_s=PATIENCE_S) as connection:
+                connection.patience_s = PATIENCE_S  # a server that hangs fails the check
                 connection.execute("SELECT 1")
         except CheckoutTimeout:
             # Busy is not away.  If it were, one busy moment would take every replica out of the

@@ -21,7 +21,7 @@ from typing import Literal
 import pybreaker
 
 from db.call_window import CallWindow
-from db.errors import BreakerOpen, TooSlow
+from db.errors import BreakerOpen, ByCommand, TooSlow
 
 BreakerState = Literal["closed", "open", "half_open"]
 Outcome = Literal["success", "failure", "unknown"]
@@ -157,11 +157,12 @@ class Breaker:
             ),
         )
 
-    def command(self, mode: Mode, left_s: float | None = None) -> None:
+    def command(self, mode: Mode, left_s: float | None = None, reason: str = "") -> None:
         """Hold the breaker open or closed, whatever happens, until it is told "auto" again.
 
         `left_s`: seconds for which that is meant, told to those who are refused.  After having been
         held open it goes on with one trial; after having been held closed, with a clean record.
+        Listeners are told of ByCommand, with the `reason`.
         """
         with self._lock:
             if mode == "open":
@@ -180,7 +181,7 @@ class Breaker:
             self._changed()
             new = self.state
         if new != old:
-            self._notify(old, new, None)
+            self._notify(old, new, ByCommand(f"An operator commands {mode}: {reason or '-'}"))
 
     def _admit(self) -> int:
         with self._lock:

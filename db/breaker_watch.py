@@ -61,7 +61,7 @@ class BreakerWatch:
         if now != mode:
             _log.warning("breakers commanded", mode=now, before=mode, reason=self._order.reason)
         for breaker in self._breakers.values():
-            breaker.command(now, self._left_s())
+            breaker.command(now, self._left_s(), self._order.reason)
 
     def _mode(self) -> Mode:
         left_s = self._left_s()

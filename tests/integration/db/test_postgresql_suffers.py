@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from app.checks import postgresql_check
 from app.main import build_app, build_services, close
 from app.queries.catalog_reader import CatalogReader
 from app.queries.control import Control
@@ -20,7 +21,14 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.replica_settings import ReplicaSettings
 from db.database import Database
-from db.errors import BreakerOpen, ConnectionLost, DatabaseError, DatabaseReadOnly, TooSlow
+from db.errors import (
+    BreakerOpen,
+    ConnectionLost,
+    DatabaseError,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    TooSlow,
+)
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
@@ -77,6 +85,18 @@ def test_deadlines_hold_while_postgresql_hangs_and_the_breaker_opens(
                 pytest.fail("lent")
         eventually(lambda: ends_as(5.0) == "answered")
         assert database.status().breaker == "closed"
+
+
+def test_the_readiness_check_finds_a_server_that_hangs(
+    mortal: MortalPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.checks.PATIENCE_S", 0.3)
+    with reader_database(settings_of(mortal), "test") as database:
+        check = postgresql_check(database)
+        check.probe()
+        with mortal.frozen(), pytest.raises(DatabaseUnavailable):
+            check.probe()
+        check.probe()
 
 
 def test_our_own_statements_end_too_while_postgresql_hangs(mortal: MortalPostgres) -> None:
