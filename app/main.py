@@ -6,10 +6,10 @@ do not survive one.
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import structlog
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
@@ -17,15 +17,20 @@ from app import endpoints
 from app.application import Application
 from app.body_streams import BodyStreams
 from app.cache.wiring import build_cache
-from app.checks import postgresql_check, redis_check
+from app.checks import READ_ONLY, postgresql_check, redis_check, writes_check
 from app.digests.wiring import build_digests
 from app.error_handling import register_error_handling
 from app.event_places import EventPlaces
+from app.events import Events
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.wiring import JOB_TYPES, build_jobs
+from app.lanes.admission import Admission
+from app.lanes.metrics import LaneMetrics
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
+from app.mode_facts import ModeFacts
+from app.mode_watch import ModeMetrics, ModeWatch
 from app.passwords.wiring import build_passwords
 from app.problem_table import problem_document, title_of
 from app.queries.asynchronous.events import EventStreams
@@ -48,7 +53,6 @@ from app.request_log import register_request_log
 from app.routes import (
     breaker,
     cache,
-    dead_letters,
     digests,
     explain,
     hash_bulk,
@@ -62,15 +66,17 @@ from app.routes import (
     status,
     uploads,
 )
+from app.routes import dead_letters as job_dead_letters
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
-from db.breaker import BreakerListener, BreakerState
+from db.breaker import BreakerState
 from db.breaker_board import BreakerBoard
 from db.breaker_watch import BreakerWatch
 from db.database import Database
+from db.errors import DatabaseReadOnly
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
@@ -79,6 +85,7 @@ from jobs.service import Jobs
 from query.statement import Parser
 from tasks.bell import Bell
 from tasks.client import connect
+from tasks.dead_letters import dead_letters
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import PASSWORD, QUERY, lane_status
@@ -86,13 +93,17 @@ from tasks.lanes import PASSWORD, QUERY, lane_status
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
-    *job_history.endpoints, *job_rows.endpoints, *dead_letters.endpoints, *uploads.endpoints,
+    *job_history.endpoints, *job_rows.endpoints, *job_dead_letters.endpoints, *uploads.endpoints,
     *cache.endpoints, *breaker.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
 
-_log = structlog.stdlib.get_logger("app.main")
+BREAKER_EVENTS: Mapping[BreakerState, str] = {
+    "open": "breaker_opened",
+    "half_open": "breaker_half_opened",
+    "closed": "breaker_closed",
+}
 
 
 def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
@@ -118,34 +129,37 @@ def build_services(
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
+    events = Events(metrics.registry)
 
-    def breaker_changed(old: BreakerState, new: BreakerState, error: BaseException | None) -> None:
-        _log.warning("breaker changed", old=old, new=new, reason=str(error) if error else None)
-        metrics.breaker_changed(new)
-
-    def own_breaker_changed(
-        old: BreakerState, new: BreakerState, error: BaseException | None
+    def breaker_changed(
+        old: BreakerState, new: BreakerState, error: BaseException | None, *, pool: str
     ) -> None:
-        reason = str(error) if error else None
-        _log.warning("breaker of our own tables changed", old=old, new=new, reason=reason)
+        if pool == "app":
+            metrics.breaker_changed(new)
+        events.emit(BREAKER_EVENTS[new], str(error or f"was {old}").strip(), pool=pool)
 
-    database = reader_database(settings.database, "app", [breaker_changed])
-    own = own_database(settings.database, "app", [own_breaker_changed])
+    database = reader_database(settings.database, "app", [partial(breaker_changed, pool="app")])
+    own = own_database(settings.database, "app", [partial(breaker_changed, pool="app-own")])
     client = connect(settings.queue, "millrace-app")
     board = BreakerBoard(client, "app")
 
     def found(check: str, ok: bool) -> None:
         metrics.check_up.labels(check).set(ok)
         metrics.pool_seen(database.status())
+        modes.look()
 
+    dispatcher = Dispatcher(client, settings.queue)
     readiness = Readiness(
-        [postgresql_check(database), redis_check(client)],
+        [postgresql_check(database), writes_check(own), redis_check(client, dispatcher.capacity)],
         interval_s=settings.app.app_probe_s,
-        describe=title_of,
+        describe=_described,
         on_finding=found,
     )
-    dispatcher = Dispatcher(client, settings.queue)
     query_metrics = QueryMetrics(metrics.registry)
+
+    admission: Admission[Any] = Admission(
+        settings.lanes, LaneMetrics(metrics.registry), events.emit, time.monotonic
+    )
     self_check = SelfCheck(
         database,
         SplittingOff(own),
@@ -153,6 +167,7 @@ def build_services(
         share=settings.query.self_check_share,
         timeout_s=settings.query.self_check_timeout_s,
         max_bytes=settings.query.max_answer_bytes,
+        emit=events.emit,
     )
     parser = Parser(
         cache_size=settings.query.plan_cache_size,
@@ -168,9 +183,13 @@ def build_services(
         settings=settings.query,
         metrics=query_metrics,
         self_check=self_check,
+        on_ran=admission.ran,
     )
     watch = ReplicaWatch(
-        database, read_replicas(settings.database, "app", _replica_breaker_listener)
+        database,
+        read_replicas(
+            settings.database, "app", lambda replica: partial(breaker_changed, pool=replica)
+        ),
     )
     # a client of its own: the cache gives up on Redis long before the queue does
     redis_timeout_s = settings.cache.cache_redis_timeout_s
@@ -190,8 +209,21 @@ def build_services(
         settings=settings.cache,
         query_settings=settings.query,
         database_settings=settings.database,
-        most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
+        most_waiting=max(1, settings.lanes.app_query_limit - SPARE_THREADS),
+        emit=events.emit,
         replicas=_replica_queries(watch, dispatcher, parser, query_metrics, settings),
+    )
+    modes = ModeWatch(
+        ModeFacts(
+            readiness,
+            database,
+            dispatcher,
+            answers_cache.stores,
+            is_caching=settings.cache.cache_ttl_s > 0,
+            overloaded=lambda: admission.trouble,
+        ),
+        events.emit,
+        ModeMetrics(metrics.registry),
     )
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
@@ -215,11 +247,13 @@ def build_services(
         metrics.registry,
         job_types,
     )
-    metrics.before_scrape.append(job_desk.metrics.look)
+    metrics.before_scrape += [job_desk.metrics.look, modes.look]
     return Services(
         settings=settings.app,
         metrics=metrics,
+        events=events,
         readiness=readiness,
+        modes=modes,
         started_at=time.monotonic(),
         database=database,
         own_database=own,
@@ -237,28 +271,27 @@ def build_services(
         query_settings=settings.query,
         hashing=hashing,
         body_streams=BodyStreams(
-            max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
+            max(
+                1, min(settings.app.app_body_streams, settings.lanes.app_bulk_limit - SPARE_THREADS)
+            )
         ),
         uploads=uploaded,
         jobs=job_desk,
-        digests=build_digests(own, settings.digests),
+        digests=build_digests(own, settings.digests, metrics.registry),
         passwords=build_passwords(
-            own, client, settings.queue, settings.passwords, settings.password_limits
+            own,
+            client,
+            settings.queue,
+            settings.passwords,
+            settings.password_limits,
+            metrics.registry,
         ),
         cache=answers_cache,
+        admission=admission,
         workers=Workers(client),
+        dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
     )
-
-
-def _replica_breaker_listener(replica: str) -> BreakerListener:
-    def changed(old: BreakerState, new: BreakerState, error: BaseException | None) -> None:
-        reason = str(error) if error else None
-        _log.warning(
-            "breaker of a read replica changed", replica=replica, old=old, new=new, reason=reason
-        )
-
-    return changed
 
 
 def _replica_queries(
@@ -306,6 +339,10 @@ def _async_queries(
     return AsyncQueries(store, executor, switchboard, metrics, new_id=lambda: uuid.uuid4().hex)
 
 
+def _described(error: Exception) -> str:
+    return READ_ONLY if isinstance(error, DatabaseReadOnly) else title_of(error)
+
+
 def build_app(services: Services) -> Flask:
     """Build the application around `services`."""
     app = Application(__name__, static_folder=None)
@@ -329,6 +366,7 @@ def begin_drain(services: Services) -> None:
     Asynchronous queries run elsewhere, and who watches one connects again.  What clients wait for
     goes on.
     """
+    services.modes.look()
     services.event_streams.places.stop()
     services.asynchronous.executor.give_back()
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.models import ResponseModel
+from app.models_health import ModeDocument
 from app.readiness import State
 
 
@@ -87,6 +88,11 @@ class LanesPart(ResponseModel):
     """All lanes."""
 
     items: list[LaneDocument]
+    dead: int | None = Field(
+        description="Tasks that the query and password lanes gave up, of the latest thousand or so:"
+        " they ended each worker that took them, or were malformed; null while that is not known."
+    )
+    last_dead: str | None = Field(description="Why the latest of them was given up; null: none.")
     error: str | None = Field(description="Why they are not known; null when they are.")
 
 
@@ -110,6 +116,9 @@ class StatusResponse(ResponseModel):
 
     version: str = Field(description="Version of Millrace.")
     replica: ReplicaPart
+    modes: list[ModeDocument] = Field(
+        description="What is not as usual in this process just now, and why."
+    )
     database: DatabasePart
     workers: WorkersPart
     lanes: LanesPart

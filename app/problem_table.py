@@ -1,5 +1,6 @@
 """One table: exception class → problem.  What is not in it is a defect, and answers 500."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,7 @@ from app.problem_types import (
     JOB_STATE_UNFIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    OVERLOADED,
     PASSWORDS_BUSY,
     QUEUE_UNAVAILABLE,
     RESULT_TOO_LARGE,
@@ -44,6 +46,7 @@ from app.problem_types import (
 )
 from app.problems import FieldError, Problem, ProblemType
 from app.queries.asynchronous.errors import GivenUp, ResultTooLarge
+from app.queries.errors import Overloaded
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from app.uploads.problems import digest_wrong, offset_wrong, too_many
@@ -146,6 +149,14 @@ def _passwords_busy(error: PasswordsBusy) -> Problem:
     return Problem(PASSWORDS_BUSY, str(error), retry_after_s=error.retry_after_s)
 
 
+def _overloaded(error: Overloaded) -> Problem:
+    retry_after_s = max(1, math.ceil(error.retry_after_s))
+    return Problem(
+        OVERLOADED, str(error),
+        extra={"retry_after_s": retry_after_s}, retry_after_s=retry_after_s,
+    )  # fmt: skip
+
+
 def _worker_failed(error: WorkerFailed) -> Problem:
     return Problem(QUEUE_UNAVAILABLE, str(error), retry_after_s=1.0)
 
@@ -175,6 +186,7 @@ TABLE: Mapping[type[Exception], Row] = {
     GivenUp: GIVEN_UP,
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,
+    Overloaded: _overloaded,
     QueryError: query_problem,
     UploadUnknown: UPLOAD_UNKNOWN,
     OffsetWrong: offset_wrong,

@@ -230,6 +230,12 @@ PASSWORDS_BUSY = ProblemType(
     "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
     "again.",
 )  # fmt: skip
+OVERLOADED = ProblemType(
+    "overloaded", 503, "There is more to do than can be done in time",
+    "Nothing was done, so it is safe to send the request again after the time in Retry-After, "
+    "which retry_after_s has as a number. lane, where it is given, is the kind of request "
+    "that there were too many of.",
+)  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
     MALFORMED_JSON,
@@ -285,4 +291,5 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
     PASSWORDS_BUSY,
+    OVERLOADED,
 )

@@ -56,7 +56,7 @@ class BreakerRules:
     slow_s: float = 1.0
     slow_share: float = 0.5
     reset_s: float = 1.0
-    reset_max_s: float = 10.0
+    reset_max_s: float = 5.0
 
 
 class Breaker:

@@ -15,6 +15,7 @@ from cli.embedded.place import place_for
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.program import RunningServer
 from cli.embedded.valkey import EmbeddedValkey
+from tests.redis_server import given_server
 
 _numbers = itertools.count()
 
@@ -43,7 +44,7 @@ def postgres(data_folder: Path) -> Iterator[EmbeddedPostgres]:
 def valkey(data_folder: Path) -> Iterator[EmbeddedValkey]:
     """The session's Valkey, running."""
     settings = {"appendonly": "no", "databases": "1024"}
-    server = EmbeddedValkey(place_for(data_folder), settings=settings)
+    server = EmbeddedValkey(place_for(data_folder), settings=settings, server=given_server())
     with RunningServer(server.program(), data_folder / "valkey.log"):
         yield server
 

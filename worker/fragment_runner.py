@@ -16,7 +16,7 @@ from db.pool import Connection, Row
 from db.questions import ResultColumn, columns_of
 from db.sqlstate import is_infrastructure
 from query.fragment import ColumnType, Fragment, Partial
-from tasks.errors import TaskFailed
+from tasks.errors import MessageMalformed, TaskFailed
 from tasks.lease import Lease
 from worker.failures import OutOfTime, PartialTooLarge, SnapshotGone, fragment_error
 
@@ -39,10 +39,15 @@ class FragmentRunner:
         self._database = database
 
     def run(self, lease: Lease) -> bytes:
-        """Return the encoded partial.  Raises TaskFailed with an encoded FragmentError."""
+        """Return the encoded partial.
+
+        Raises TaskFailed with an encoded FragmentError, and MessageMalformed.
+        """
         try:
-            fragment = Fragment.decode(lease.task.payload)
+            fragment = _fragment(lease.task.payload)
             return self._partial(fragment, lease).encode()
+        except MessageMalformed:
+            raise
         except Exception as error:  # each becomes the answer
             reason = fragment_error(error)
             if reason.kind == "internal":
@@ -64,6 +69,13 @@ class FragmentRunner:
                 _begin(connection, fragment.snapshot, lease)
                 partial = _run(connection, fragment)
             return replace(partial, postgresql_s=connection.waited_s - before_s)
+
+
+def _fragment(payload: bytes) -> Fragment:
+    try:
+        return Fragment.decode(payload)
+    except ValueError as error:
+        raise MessageMalformed(str(error)) from error
 
 
 def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:

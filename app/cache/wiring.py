@@ -21,6 +21,7 @@ from app.queries.settings import QuerySettings
 from db.database import Database
 from db.settings import DatabaseSettings
 from query.statement import Parser
+from tasks.events import OnEvent, unheard
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def build_cache(
     query_settings: QuerySettings,
     database_settings: DatabaseSettings,
     most_waiting: int,
+    emit: OnEvent = unheard,
     replicas: ReplicaQueries | None = None,
 ) -> Cache:
     """Build the cache in front of `queries`.
@@ -61,7 +63,8 @@ def build_cache(
     """
     metrics = CacheMetrics(registry)
     database_store = DatabaseStore(own_database, settings)
-    stores = Stores(RedisStore(client, settings, metrics.evicted), database_store, metrics.mode)
+    redis_store = RedisStore(client, settings, metrics.evicted)
+    stores = Stores(redis_store, database_store, metrics.mode, emit)
     facts = CatalogFacts(database, database_settings.schema_name)
     keys = RequestKeys(
         parser,

@@ -10,10 +10,11 @@ from app.queries.catalog_reader import CatalogReader
 from app.queries.control import Control
 from app.queries.copy_out import CopyOut
 from app.queries.direct import Result, collect
-from app.queries.errors import Cancelled, DeadlinePassed, RunWhole
+from app.queries.errors import Cancelled, DeadlinePassed, Overloaded, RunWhole
 from app.queries.explanation import Explanation, explanation
 from app.queries.metrics import QueryMetrics
 from app.queries.open_answer import OpenAnswer
+from app.queries.overflow import Overflow, Turn
 from app.queries.partitioned import CANCELLED, PartitionedRun
 from app.queries.planning import Plan, Planner
 from app.queries.request import Answer, QueryInput, Timings
@@ -37,7 +38,10 @@ SWITCHED_OFF = "a self-check found this shape of query wrong when split, so it i
 
 
 class QueryService:
-    """Runs and explains queries.  Safe for use by many threads."""
+    """Runs and explains queries.  Safe for use by many threads.
+
+    `on_ran` is told the statement and the seconds of each that was answered whole.
+    """
 
     def __init__(
         self,
@@ -49,9 +53,11 @@ class QueryService:
         settings: QuerySettings,
         metrics: QueryMetrics,
         self_check: SelfCheck | None = None,
+        on_ran: Callable[[str, float], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._self_check = self_check
+        self._on_ran = on_ran
         self._database = database
         self._dispatcher = dispatcher
         self._parser = parser
@@ -59,33 +65,41 @@ class QueryService:
         self._settings = settings
         self._metrics = metrics
         self._planner = Planner(catalog, dispatcher, settings)
+        self._overflow = Overflow(settings.max_overflow)
         self._analyzer = Analyzer(dispatcher, catalog, settings, monotonic)
         self._monotonic = monotonic
 
-    def run(self, query: QueryInput, control: Control | None = None) -> Answer:
+    def run(
+        self, query: QueryInput, control: Control | None = None, *, accepted: bool = False
+    ) -> Answer:
         """Answer `query`; `control` can end it early, and its deadline counts.
 
         Raises SyntaxRefused, StatementRefused, SqlError, DeadlinePassed, Cancelled, NotSplittable
-        when "partitioned" was asked for and cannot be, and db.errors.
+        when "partitioned" was asked for and cannot be, Overloaded unless it was `accepted` before,
+        and db.errors.
         """
         control = control or Control("", query.timeout_s, self._monotonic)
-        try:
-            return self._run(query, control)
-        except ConnectionLost:
-            # It only reads, and nothing of it was sent.  Once: what ends a second connection may
-            # be the query itself.
-            control.remaining_s()
-            return self._run(query, control)
+        overflow = Overflow(1) if accepted else self._overflow
+        with overflow.turn() as turn:
+            try:
+                return self._run(query, control, turn)
+            except ConnectionLost:
+                # It only reads, and nothing of it was sent.  Once: what ends a second connection
+                # may be the query itself.
+                control.remaining_s()
+                return self._run(query, control, turn)
 
-    def _run(self, query: QueryInput, control: Control) -> Answer:
+    def _run(self, query: QueryInput, control: Control, turn: Turn) -> Answer:
         began = self._monotonic()
-        with self._planned(query, control) as (transaction, statement, plan):
+        with self._planned(query, control, turn) as (transaction, statement, plan):
             planned_ms = (self._monotonic() - began) * 1000
-            answer = self._run_split(transaction, statement, query, plan)
+            answer = self._run_split(transaction, statement, query, plan, turn)
             if isinstance(answer, str):
                 answer = self._run_direct(transaction, statement, query, answer)
             waited_ms = transaction.waited_ms + answer.timings.postgresql
         total_ms = (self._monotonic() - began) * 1000
+        if self._on_ran is not None:
+            self._on_ran(query.sql, total_ms / 1000)
         timings = replace(answer.timings, plan=planned_ms, total=total_ms, postgresql=waited_ms)
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)
@@ -113,9 +127,12 @@ class QueryService:
         translated when it leaves it, so catch outside.
         """
         began = self._monotonic()
-        with self._planned(query, control) as (transaction, statement, plan):
+        with (
+            self._overflow.turn() as turn,
+            self._planned(query, control, turn) as (transaction, statement, plan),
+        ):
             planned = self._monotonic()
-            answer = self._run_split(transaction, statement, query, plan)
+            answer = self._run_split(transaction, statement, query, plan, turn)
             if isinstance(answer, Answer) and _cut_by_size(answer, query):
                 answer = "its answer is too large to be merged in memory"
 
@@ -168,16 +185,24 @@ class QueryService:
 
     @contextmanager
     def _planned(
-        self, query: QueryInput, control: Control
+        self, query: QueryInput, control: Control, turn: Turn | None = None
     ) -> Iterator[tuple[ReadTransaction, Statement, Plan]]:
-        """Have the query planned in a transaction, that lasts as long as this context."""
+        """Have the query planned in a transaction, that lasts as long as this context.
+
+        With a `turn` it is to be run: where no slot is free and no place to run whole, it will wait
+        for a slot.
+        """
         statement = self._parse(query, control)
         with self._database.connection(control.remaining_s()) as connection:
             transaction = ReadTransaction(connection, control)
             ending = _ending_told(control)
             with ending, schema_kept(statement), control.cancelling(transaction.cancel):
                 transaction.begin()
-                yield transaction, statement, self._plan(transaction, statement, query)
+                plan = self._plan(transaction, statement, query)
+                if turn is not None and plan.busy_s is not None and not turn.take():
+                    transaction.recover()
+                    plan = self._planner.plan(transaction, statement, query, crowded=True)
+                yield transaction, statement, plan
 
     def _parse(self, query: QueryInput, control: Control) -> Statement:
         """Parse; what our parser cannot read, PostgreSQL explains better."""
@@ -212,9 +237,17 @@ class QueryService:
             raise error.with_hint(did_you_mean(error.message, known)) from error
 
     def _run_split(
-        self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
+        self,
+        transaction: ReadTransaction,
+        statement: Statement,
+        query: QueryInput,
+        plan: Plan,
+        turn: Turn,
     ) -> Answer | str:
-        """Answer in parts, or return the reason to run the query whole.  Raises NotSplittable."""
+        """Answer in parts, or return the reason to run the query whole.
+
+        Raises NotSplittable, and Overloaded.
+        """
         reason = plan.reason
         if plan.split is not None and self._is_off(statement):
             reason = SWITCHED_OFF
@@ -226,6 +259,8 @@ class QueryService:
                 return answer
             except RunWhole as error:
                 reason = error.reason
+                if error.busy_s is not None and (query.engine == "partitioned" or not turn.take()):
+                    raise Overloaded(reason, error.busy_s) from error
                 self._metrics.left_split()
         if query.engine == "partitioned":
             raise NotSplittable(

@@ -8,7 +8,7 @@ from app.problem_types import QUEUE_UNAVAILABLE
 from app.services import services
 from db.breaker_board import Order
 
-endpoints = Endpoints("breaker")
+endpoints = Endpoints("breaker", lane="status")
 
 
 @endpoints.endpoint(

@@ -21,6 +21,7 @@ from app.problem_types import (
     NOT_ACCEPTABLE,
     NOT_SPLITTABLE,
     NOTHING_CACHED,
+    OVERLOADED,
     QUERY_TOO_COSTLY,
     SQL_FAILED,
     SQL_INVALID,
@@ -37,11 +38,11 @@ from app.queries.settings import QuerySettings
 from app.routes.cached_query import cached_answer, query_of_address
 from app.services import services
 
-endpoints = Endpoints("query")
+endpoints = Endpoints("query", lane="query")
 PROBLEMS = (
     SQL_SYNTAX, SQL_INVALID, SQL_FAILED, SQL_NOT_PERMITTED, STATEMENT_NOT_ALLOWED, NOT_SPLITTABLE,
     QUERY_TOO_COSTLY, TIMED_OUT, CANCELLED, DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_CONFLICT,
-    DATABASE_FAILED, DATABASE_READ_ONLY, NOTHING_CACHED,
+    DATABASE_FAILED, DATABASE_READ_ONLY, NOTHING_CACHED, OVERLOADED,
 )  # fmt: skip
 EXAMPLE = {"sql": "SELECT grp, count(*), avg(v), max(n) FROM numbers GROUP BY grp ORDER BY grp"}
 

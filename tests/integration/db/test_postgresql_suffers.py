@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.checks import postgresql_check
+from app.checks import postgresql_check, writes_check
 from app.main import build_app, build_services, close
 from app.queries.catalog_reader import CatalogReader
 from app.queries.control import Control
@@ -97,6 +97,23 @@ def test_the_readiness_check_finds_a_server_that_hangs(
         with mortal.frozen(), pytest.raises(DatabaseUnavailable):
             check.probe()
         check.probe()
+
+
+def test_the_check_of_writes_drops_what_it_finds_to_take_none(mortal: MortalPostgres) -> None:
+    with own_database(settings_of(mortal), "test") as own:
+        check = writes_check(own)
+        check.probe()
+        with mortal.read_only():
+            with pytest.raises(DatabaseReadOnly):
+                check.probe()
+            with own.connection() as connection:
+                before = connection.info.backend_pid
+            with pytest.raises(DatabaseReadOnly):
+                check.probe()
+            with own.connection() as connection:
+                assert connection.info.backend_pid != before
+        check.probe()
+        assert own.status().breaker == "closed"
 
 
 def test_our_own_statements_end_too_while_postgresql_hangs(mortal: MortalPostgres) -> None:
