@@ -208,8 +208,9 @@ class Database:
             except TooManyRequests as error:
                 raise CheckoutTimeout(f"{error}; try again later.", 0.0) from error
             except PoolTimeout as error:
+                # of several hosts a dead one may be tried first, and take its whole time
                 is_slow = self._pool.attempts.longest_s() > self._breaker.rules.slow_s
-                if is_slow or not self._pool.has_live_connection:
+                if (is_slow and not self._has_other_hosts) or not self._pool.has_live_connection:
                     raise self._unavailable("it does not answer") from error
                 raise CheckoutTimeout(
                     f"No connection became free within {wait_s:g} s, of at most "
