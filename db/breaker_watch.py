@@ -66,7 +66,7 @@ class BreakerWatch:
         if now != mode:
             self._on_order(now, mode, self._order.reason)
         for breaker in self._breakers.values():
-            breaker.command(now, self._left_s())
+            breaker.command(now, self._left_s(), self._order.reason)
 
     def _mode(self) -> Mode:
         left_s = self._left_s()

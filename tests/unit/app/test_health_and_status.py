@@ -80,7 +80,7 @@ def test_a_read_only_database_is_said_to_be_one_and_keeps_nobody_away(
     services: Services, client: FlaskClient
 ) -> None:
     def refuse() -> None:
-        raise DatabaseReadOnly(READ_ONLY, 0.0)
+        raise DatabaseReadOnly(READ_ONLY, 5.0)
 
     find(services, postgresql=True, redis=True)
     services.readiness.check(Check("postgresql_writes", essential=False, probe=refuse))
