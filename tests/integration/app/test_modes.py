@@ -1,6 +1,7 @@
 """What clients see while something is away, and what is told of it, with real servers."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -198,6 +199,17 @@ def test_a_read_only_postgresql_answers_queries_and_is_said_to_be_one(
         changer.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
         cut.disconnect()
     wait_until(lambda: "read_only_database" not in modes(replica), "it takes changes again")
+
+
+def test_a_serving_process_that_dies_is_told_by_its_successor(
+    start: Start, nowhere: dict[str, str]
+) -> None:
+    replica = start(**nowhere)
+    assert not told(replica, event="process_restarted")
+    os.kill(replica.http.get("/v1/status").json()["replica"]["pid"], signal.SIGKILL)
+    wait_until(lambda: bool(told(replica, event="process_restarted")), "another takes its place")
+    wait_until(replica.answers, "it serves")
+    assert len(told(replica, event="process_restarted")) == 1
 
 
 def test_a_draining_replica_says_so_once(start: Start, nowhere: dict[str, str]) -> None:
