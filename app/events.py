@@ -16,6 +16,8 @@ EVENTS: Mapping[str, Level] = {
     "cache_store_changed": "warning",
     "mode_on": "warning",
     "mode_off": "info",
+    "overload_began": "warning",
+    "overload_ended": "info",
     "process_restarted": "warning",
     "replica_draining": "info",
     "self_check_mismatch": "error",

@@ -25,6 +25,8 @@ from app.events import Events
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.wiring import JOB_TYPES, build_jobs
+from app.lanes.admission import Admission
+from app.lanes.metrics import LaneMetrics
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
 from app.mode_facts import ModeFacts
@@ -37,6 +39,7 @@ from app.queries.asynchronous.service import AsyncQueries
 from app.queries.asynchronous.store import AsyncStore
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
+from app.queries.replicas import ReplicaQueries
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
@@ -48,6 +51,7 @@ from app.replica_settings import ReplicaSettings
 from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import (
+    breaker,
     cache,
     digests,
     explain,
@@ -69,10 +73,13 @@ from app.services import EXTENSION, Services
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
+from db.replicas import ReadReplica, ReplicaWatch, read_replicas
 from jobs.service import Jobs
 from query.statement import Parser
 from tasks.bell import Bell
@@ -86,7 +93,7 @@ ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
     *job_history.endpoints, *job_rows.endpoints, *job_dead_letters.endpoints, *uploads.endpoints,
-    *cache.endpoints, *status.endpoints, *health.endpoints,
+    *cache.endpoints, *breaker.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -105,6 +112,8 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     services.database.open()
     services.own_database.open()
     services.readiness.start()
+    services.breaker_watch.start()
+    services.read_replicas.start()
     services.running.start()
     services.notices.start()
     services.asynchronous.executor.start()
@@ -131,6 +140,7 @@ def build_services(
     database = reader_database(settings.database, "app", [partial(breaker_changed, pool="app")])
     own = own_database(settings.database, "app", [partial(breaker_changed, pool="app-own")])
     client = connect(settings.queue, "millrace-app")
+    board = BreakerBoard(client, "app")
 
     def found(check: str, ok: bool) -> None:
         metrics.check_up.labels(check).set(ok)
@@ -145,6 +155,10 @@ def build_services(
         on_finding=found,
     )
     query_metrics = QueryMetrics(metrics.registry)
+
+    admission: Admission[Any] = Admission(
+        settings.lanes, LaneMetrics(metrics.registry), events.emit, time.monotonic
+    )
     self_check = SelfCheck(
         database,
         SplittingOff(own),
@@ -168,6 +182,13 @@ def build_services(
         settings=settings.query,
         metrics=query_metrics,
         self_check=self_check,
+        on_ran=admission.ran,
+    )
+    watch = ReplicaWatch(
+        database,
+        read_replicas(
+            settings.database, "app", lambda replica: partial(breaker_changed, pool=replica)
+        ),
     )
     # a client of its own: the cache gives up on Redis long before the queue does
     redis_timeout_s = settings.cache.cache_redis_timeout_s
@@ -187,8 +208,9 @@ def build_services(
         settings=settings.cache,
         query_settings=settings.query,
         database_settings=settings.database,
-        most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
+        most_waiting=max(1, settings.lanes.app_query_limit - SPARE_THREADS),
         emit=events.emit,
+        replicas=_replica_queries(watch, dispatcher, parser, query_metrics, settings),
     )
     modes = ModeWatch(
         ModeFacts(
@@ -197,6 +219,7 @@ def build_services(
             dispatcher,
             answers_cache.stores,
             is_caching=settings.cache.cache_ttl_s > 0,
+            overloaded=lambda: admission.trouble,
         ),
         events.emit,
         ModeMetrics(metrics.registry),
@@ -233,6 +256,9 @@ def build_services(
         started_at=time.monotonic(),
         database=database,
         own_database=own,
+        breaker_board=board,
+        breaker_watch=BreakerWatch(board, {pool.name: pool.breaker for pool in (database, own)}),
+        read_replicas=watch,
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
@@ -244,7 +270,9 @@ def build_services(
         query_settings=settings.query,
         hashing=hashing,
         body_streams=BodyStreams(
-            max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
+            max(
+                1, min(settings.app.app_body_streams, settings.lanes.app_bulk_limit - SPARE_THREADS)
+            )
         ),
         uploads=uploaded,
         jobs=job_desk,
@@ -258,9 +286,34 @@ def build_services(
             metrics.registry,
         ),
         cache=answers_cache,
+        admission=admission,
         workers=Workers(client),
         dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
+    )
+
+
+def _replica_queries(
+    watch: ReplicaWatch,
+    dispatcher: Dispatcher,
+    parser: Parser,
+    metrics: QueryMetrics,
+    settings: ReplicaSettings,
+) -> ReplicaQueries | None:
+    def service(replica: ReadReplica) -> QueryService:
+        return QueryService(
+            replica.database,
+            dispatcher,
+            parser=parser,
+            catalog=CatalogReader(settings.database.schema_name),
+            settings=settings.query,
+            metrics=metrics,
+        )
+
+    if not watch.replicas:
+        return None
+    return ReplicaQueries(
+        watch, {replica.name: service(replica) for replica in watch.replicas}, metrics
     )
 
 
@@ -320,6 +373,8 @@ def begin_drain(services: Services) -> None:
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.breaker_watch.stop()
+    services.read_replicas.stop()
     services.event_streams.places.stop()
     services.asynchronous.executor.stop()
     services.notices.stop()

@@ -28,6 +28,17 @@ class PoolDocument(ResponseModel):
     waiting: int = Field(description="Callers that wait for one.")
 
 
+class ReadReplicaDocument(ResponseModel):
+    """A read replica, as this process sees it."""
+
+    name: str = Field(description="Where it is.")
+    age_s: float | None = Field(
+        description="How old what it shows is at most, in seconds; null when that is not known."
+    )
+    problem: str | None = Field(description="Why it is not used; null when it can be.")
+    breaker: Literal["closed", "open", "half_open"]
+
+
 class DatabasePart(ResponseModel):
     """PostgreSQL, as this process sees it."""
 
@@ -35,6 +46,9 @@ class DatabasePart(ResponseModel):
         description="State of the circuit breaker; while it is open PostgreSQL is not asked."
     )
     pool: PoolDocument
+    read_replicas: list[ReadReplicaDocument] = Field(
+        description="Those that queries may run on which allow some staleness."
+    )
     error: str | None = Field(description="Why PostgreSQL cannot be used; null when it can.")
 
 

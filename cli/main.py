@@ -7,6 +7,7 @@ import sys
 import click
 from pydantic import ValidationError
 
+from cli.breaker import breaker
 from cli.diff import diff
 from cli.drill.command import drill
 from cli.embedded.errors import EmbeddedServerError
@@ -48,6 +49,7 @@ millrace.add_command(explain)
 millrace.add_command(jobs)
 millrace.add_command(drill)
 millrace.add_command(status)
+millrace.add_command(breaker)
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ from lb.proxy import Proxy
 from lb.request_id import request_ids
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings, complaints, load
+from lb.throttle import Throttle
 from lb.tls import server_context
 
 _SWEEP_S = 0.25
@@ -112,6 +113,7 @@ class Balancer:
             retry_budget=RetryBudget(
                 ratio=settings.retry_budget, minimum=settings.retry_budget_minimum
             ),
+            throttle=Throttle(factor=settings.throttle_factor, draw=random.random, now=clock()),
             counters=Counters(),
             events=self._events,
             access_log=self._access_log,

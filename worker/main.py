@@ -18,6 +18,8 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from db.breaker import BreakerListener, BreakerState
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.errors import DatabaseError
 from db.own import own_database
@@ -79,6 +81,7 @@ class Worker:
         pools: Sequence[Database],
         consumer: Consumer,
         bulk: BulkRunner,
+        watch: BreakerWatch,
         drain_timeout_s: float,
         emit: OnEvent,
     ) -> None:
@@ -88,6 +91,7 @@ class Worker:
         self._pools = pools
         self._consumer = consumer
         self._bulk = bulk
+        self._watch = watch
         self._drain_timeout_s = drain_timeout_s
         self._stopping = threading.Event()
         self._stopped_at = 0.0
@@ -116,6 +120,8 @@ class Worker:
             with contextlib.ExitStack() as open_pools:
                 for pool in self._pools:
                     open_pools.enter_context(pool)
+                self._watch.start()
+                open_pools.callback(self._watch.stop)
                 self._bulk.start()  # at once: it needs no Redis, and waits for PostgreSQL itself
                 self._await_database()
                 self._waiting = False
@@ -243,7 +249,10 @@ def main() -> int:
     metrics.watch_busy(BULK, lambda: bulk.busy)
     pools = [database, own, bulk_reader, *others.values()]
     registry.register(PoolCollector(pools))
-    worker = Worker(pools, consumer, bulk, settings.drain_timeout_s, events.emit)
+    # the further databases of jobs are others' servers: what is said of PostgreSQL is not of them
+    breakers = {pool.name: pool.breaker for pool in (database, own, bulk_reader)}
+    watch = BreakerWatch(BreakerBoard(client, "worker"), breakers)
+    worker = Worker(pools, consumer, bulk, watch, settings.drain_timeout_s, events.emit)
     if settings.metrics_listen != "off":
         try:
             server = MetricsServer(settings.metrics_listen, registry, worker.health)

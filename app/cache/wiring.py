@@ -15,6 +15,7 @@ from app.cache.redis_store import RedisStore
 from app.cache.request_key import RequestKeys
 from app.cache.settings import CacheSettings
 from app.cache.stores import Stores
+from app.queries.replicas import ReplicaQueries
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from db.database import Database
@@ -54,6 +55,7 @@ def build_cache(
     database_settings: DatabaseSettings,
     most_waiting: int,
     emit: OnEvent = unheard,
+    replicas: ReplicaQueries | None = None,
 ) -> Cache:
     """Build the cache in front of `queries`.
 
@@ -75,7 +77,7 @@ def build_cache(
     ageing = Ageing()
     answers = Answers(
         queries, keys, stores, keeping, settings, metrics, most_waiting=most_waiting,
-        on_ageing=lambda query: ageing.add(query, ageing_share_s(settings)),
+        replicas=replicas, on_ageing=lambda query: ageing.add(query, ageing_share_s(settings)),
     )  # fmt: skip
     background = Background(
         answers, stores, facts, keeping, ageing, settings, metrics,

@@ -28,7 +28,7 @@ from hashing.options import construction
 from hashing.registry import REGISTRY, Sizes
 from hashing.text import encode
 
-endpoints = Endpoints("hashing")
+endpoints = Endpoints("hashing", lane="hash")
 PROBLEMS = (ALGORITHM_OUT_OF_SERVICE,)
 STORE_PROBLEMS = (DATABASE_UNAVAILABLE, DATABASE_BUSY, DIGEST_STORE_BUSY, DIGEST_STORE_UNSURE)
 

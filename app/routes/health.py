@@ -9,7 +9,7 @@ from app.endpoints import Endpoints
 from app.models_health import CheckDocument, LiveResponse, ModeDocument, ReadyResponse
 from app.services import services
 
-endpoints = Endpoints("health")
+endpoints = Endpoints("health", lane="health")
 
 
 @endpoints.endpoint("GET", "/health/live", response=LiveResponse)

@@ -18,6 +18,7 @@ from app.models_status import (
     LanesPart,
     OutOfServiceDocument,
     PoolDocument,
+    ReadReplicaDocument,
     ReplicaPart,
     StatusResponse,
     WorkerDocument,
@@ -29,7 +30,7 @@ from db.errors import DatabaseError
 from tasks.errors import QueueError
 from tasks.lanes import LaneStatus
 
-endpoints = Endpoints("status")
+endpoints = Endpoints("status", lane="status")
 
 ItemT = TypeVar("ItemT")
 
@@ -87,6 +88,15 @@ def _database(now: Services) -> DatabasePart:
         pool=PoolDocument(
             max_size=pool.max_size, size=pool.size, in_use=pool.in_use, waiting=pool.waiting
         ),
+        read_replicas=[
+            ReadReplicaDocument(
+                name=replica.name,
+                age_s=now.read_replicas.age_s(replica),
+                problem=replica.problem,
+                breaker=replica.database.status().breaker,
+            )
+            for replica in now.read_replicas.replicas
+        ],
         error=now.readiness.problem(POSTGRESQL),
     )
 

@@ -58,6 +58,11 @@ class ProxyCollector(Collector):
         for reason, count in proxy.counters.retries.items():
             retries.add_metric([reason], count)
         yield retries
+        throttled = CounterMetricFamily(
+            "millrace_lb_throttled", "Requests refused here since replicas refuse most like them."
+        )
+        throttled.add_metric([], proxy.throttle.refused)
+        yield throttled
         yield from self._queue()
         yield from self._limiter()
         dropped = CounterMetricFamily(

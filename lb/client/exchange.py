@@ -80,6 +80,11 @@ class Exchange:
             self._fields = verdict.fields
             self.fail(verdict.problem)
             return
+        throttle, head = self._proxy.throttle, self.request.head
+        if throttle.watched and throttle.refuses(head.method, head.target):
+            self._fields = verdict
+            self.fail(failures.overloaded())
+            return
         self._fields = verdict
         self._dispatch() if self._dispatched else self.body_arrived()
 
@@ -215,9 +220,12 @@ class Exchange:
         out = b""
         now = self._proxy.clock()
         if not self._status:
+            if not head.overloaded:  # how fast it refuses says nothing about how fast it answers
+                backend.observe_latency(now - self._attempt_started)
+            elif self._goes_elsewhere(head.overloaded):
+                return
             self._status = head.status
             self._answered = now
-            backend.observe_latency(now - self._attempt_started)
             out, self._chunked, self._close = begin_answer(
                 head,
                 self._request_id,
@@ -343,6 +351,17 @@ class Exchange:
             replayable=self._replayable,
             retries=self._retries,
         )
+
+    def _goes_elsewhere(self, lane: bytes) -> bool:
+        """Try once elsewhere what a backend refused unread, if that can be done at once."""
+        head, tried = self.request.head, len(self.tried) + 1
+        if not self._proxy.refused_there(head.method, head.target, lane, tried=tried):
+            return False
+        if self._retries or not self._may_retry("overloaded"):
+            return False
+        self._proxy.throttle.again(head.method, head.target)
+        self._attempt_failed("overloaded", "a replica has too much to do", is_fault=False)
+        return True
 
     def _begin_retry(self) -> bool:
         if self._over:

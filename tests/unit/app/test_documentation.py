@@ -14,6 +14,7 @@ from app.cache.settings import CacheSettings
 from app.digests.settings import DigestSettings
 from app.endpoints import Endpoint
 from app.hashes.settings import HashSettings
+from app.lanes.settings import LaneSettings
 from app.main import ENDPOINTS
 from app.passwords.settings import PasswordSettings
 from app.problem_types import PROBLEM_TYPES, UNEXPECTED_STATUS
@@ -22,7 +23,10 @@ from app.queries.settings import QuerySettings
 from app.settings import AppSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
-KINDS = (AppSettings, QuerySettings, CacheSettings, HashSettings, DigestSettings, PasswordSettings)
+KINDS = (
+    AppSettings, LaneSettings, QuerySettings, CacheSettings, HashSettings, DigestSettings,
+    PasswordSettings,
+)  # fmt: skip
 SETTINGS = [(kind, name) for kind in KINDS for name in kind.model_fields]
 
 
