@@ -14,7 +14,11 @@ import pytest
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from cli.faults.endpoint import Endpoint
-from tests.chaos.local_proxy import LocalProxy, PlainServer
+from db.database import Database
+from db.reader import reader_database
+from db.settings import DatabaseSettings
+from tests.chaos.local_proxy import LocalProxy, PlainServer, until
+from tests.chaos.pooled import answers
 
 ANY_PORT = Endpoint(host="127.0.0.1", port=0)
 Pair = tuple[socket.socket, socket.socket]
@@ -91,3 +95,15 @@ def far_redis_url(redis_url: str, valkey_proxy: LocalProxy) -> str:
     """URL of an empty numbered database, through the proxy."""
     number, where = urlsplit(redis_url).query.removeprefix("db="), valkey_proxy.address
     return f"redis://{where.host}:{where.port}/{number}"
+
+
+@pytest.fixture
+def database(far_database_url: str) -> Iterator[Database]:
+    """A pool like the replica's, with short times."""
+    settings = DatabaseSettings(
+        url=far_database_url, pool_size=2, pool_wait_s=2.0, connect_timeout_s=2,
+        statement_timeout_s=0.5, breaker_reset_s=0.05, breaker_reset_max_s=0.05,
+    )  # fmt: skip
+    with reader_database(settings, "test", url=far_database_url) as database:
+        until(lambda: answers(database))
+        yield database
