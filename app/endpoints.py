@@ -22,7 +22,7 @@ from app.problem_types import (
 )
 from app.problems import Problem, ProblemType
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 View = Callable[..., BaseModel | Response]
 ViewT = TypeVar("ViewT", bound=View)
 

@@ -1,5 +1,6 @@
 """One table: exception class → problem.  What is not in it is a defect, and answers 500."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from app.problem_types import (
     BODY_TOO_LARGE,
     CURSOR_INVALID,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     DATABASE_UNAVAILABLE,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
@@ -30,6 +32,7 @@ from app.problem_types import (
     JOB_STATE_UNFIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    OVERLOADED,
     PASSWORDS_BUSY,
     QUEUE_UNAVAILABLE,
     RESULT_TOO_LARGE,
@@ -43,10 +46,12 @@ from app.problem_types import (
 )
 from app.problems import FieldError, Problem, ProblemType
 from app.queries.asynchronous.errors import GivenUp, ResultTooLarge
+from app.queries.errors import Overloaded
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from app.uploads.problems import digest_wrong, offset_wrong, too_many
-from db.errors import CheckoutTimeout, DatabaseUnavailable
+from db.breaker_board import BoardUnavailable
+from db.errors import CheckoutTimeout, DatabaseReadOnly, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
 from jobs.errors import CursorMalformed, NotPossible
 from jobs.upload_errors import (
@@ -97,11 +102,15 @@ def _database_unavailable(error: DatabaseUnavailable) -> Problem:
     )
 
 
+def _database_read_only(error: DatabaseReadOnly) -> Problem:
+    return Problem(DATABASE_READ_ONLY, str(error), retry_after_s=error.retry_after_s)
+
+
 def _database_busy(error: CheckoutTimeout) -> Problem:
     return Problem(DATABASE_BUSY, str(error), retry_after_s=1.0)
 
 
-def _queue_unavailable(_error: QueueError) -> Problem:
+def _queue_unavailable(_error: Exception) -> Problem:
     return Problem(
         QUEUE_UNAVAILABLE,
         "The task queue cannot be used just now. Try again after the time in Retry-After.",
@@ -140,6 +149,14 @@ def _passwords_busy(error: PasswordsBusy) -> Problem:
     return Problem(PASSWORDS_BUSY, str(error), retry_after_s=error.retry_after_s)
 
 
+def _overloaded(error: Overloaded) -> Problem:
+    retry_after_s = max(1, math.ceil(error.retry_after_s))
+    return Problem(
+        OVERLOADED, str(error),
+        extra={"retry_after_s": retry_after_s}, retry_after_s=retry_after_s,
+    )  # fmt: skip
+
+
 def _worker_failed(error: WorkerFailed) -> Problem:
     return Problem(QUEUE_UNAVAILABLE, str(error), retry_after_s=1.0)
 
@@ -153,7 +170,9 @@ TABLE: Mapping[type[Exception], Row] = {
     RequestEntityTooLarge: _too_large,
     HTTPException: _other_http_error,
     DatabaseUnavailable: _database_unavailable,
+    DatabaseReadOnly: _database_read_only,
     CheckoutTimeout: _database_busy,
+    BoardUnavailable: _queue_unavailable,
     QueueError: _queue_unavailable,
     GatherTimeout: TIMED_OUT,
     NotPossible: _job_state_unfit,
@@ -167,6 +186,7 @@ TABLE: Mapping[type[Exception], Row] = {
     GivenUp: GIVEN_UP,
     ResultTooLarge: RESULT_TOO_LARGE,
     SqlError: sql_problem,
+    Overloaded: _overloaded,
     QueryError: query_problem,
     UploadUnknown: UPLOAD_UNKNOWN,
     OffsetWrong: offset_wrong,

@@ -1,6 +1,7 @@
 """gunicorn's threaded worker, taught to drain where a balancer can see it, and to speak JSON."""
 
 import json
+import os
 import time
 import uuid
 from typing import Any
@@ -26,7 +27,9 @@ class ReplicaWorker(LaneWorker):
     `app_drain_s`; only then it stops accepting, and finishes what it has.
     """
 
+    age: int
     alive: bool
+    cfg: Any
     services: Services
     wsgi: Any
     draining_since: float | None = None
@@ -36,6 +39,10 @@ class ReplicaWorker(LaneWorker):
         super().load_wsgi()
         self.services = self.wsgi.extensions[EXTENSION]
         self.services.readiness.watch_drain(lambda: self.draining_since is not None)
+        if self.age > self.cfg.workers:  # gunicorn numbers them: the first ones came before
+            self.services.events.emit(
+                "process_restarted", "another serving process has ended", pid=os.getpid()
+            )
         self.admission = self.services.admission
         self.lane_paths = LanePaths(ENDPOINTS)
         self.wsgi = self.telling_wait(offering_trailers(self.wsgi))

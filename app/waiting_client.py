@@ -30,6 +30,7 @@ def patience_s(most_s: float) -> float:
             OVERLOADED,
             f"The request waited {waited_s:.3f} s for its turn, and may take {allowed_s:g} s in "
             "all. Nothing was done. Try again, or allow more.",
+            extra={"retry_after_s": 1},
             retry_after_s=1.0,
         )
     return allowed_s - waited_s if allowed_s else 0.0

@@ -7,7 +7,9 @@ import sys
 import click
 from pydantic import ValidationError
 
+from cli.breaker import breaker
 from cli.diff import diff
+from cli.drill.command import drill
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.explain import explain
@@ -15,6 +17,7 @@ from cli.hash import hash_command
 from cli.jobs import jobs
 from cli.load import load
 from cli.query import query
+from cli.status import status
 from cli.up import exit_code, up
 
 USAGE = 2
@@ -44,6 +47,9 @@ millrace.add_command(query)
 millrace.add_command(diff)
 millrace.add_command(explain)
 millrace.add_command(jobs)
+millrace.add_command(drill)
+millrace.add_command(status)
+millrace.add_command(breaker)
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import redis
 
 from cli.display import Display, QuietConsole
 from cli.embedded.errors import DataFolderBroken
@@ -22,6 +21,7 @@ from cli.supervisor.change import Change
 from cli.supervisor.leftovers import end_leftovers
 from cli.supervisor.run_file import FolderLock, RunFile
 from db.settings import DatabaseSettings
+from tasks.redis_url import client_of
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED_AT_ONCE = 130
@@ -45,8 +45,19 @@ REFRESH_S = 0.2
     help="Folder of the embedded servers and of all logs.  [default: .millrace of the checkout]",
 )  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Show the programs' logs here, too.")
+@click.option(
+    "--drill", is_flag=True,
+    help="Let this stack be harmed on purpose: its servers are reached through fault proxies.",
+)  # fmt: skip
 def up(
-    apps: int, workers: int, port: int, admin_port: int, data: Path | None, *, verbose: bool
+    apps: int,
+    workers: int,
+    port: int,
+    admin_port: int,
+    data: Path | None,
+    *,
+    verbose: bool,
+    drill: bool,
 ) -> None:
     """Start everything on this machine; Ctrl-C stops it.
 
@@ -55,12 +66,29 @@ def up(
     if port == admin_port:
         raise click.UsageError("--port and --admin-port must differ.")
     settings = CliSettings()
+    database = DatabaseSettings(url=settings.database_url or "postgresql://")
+    if drill:
+        _require_own_servers(settings, database)
     wishes = Wishes(
         apps, workers, port, admin_port, (data or default_data_folder()).resolve(),
         settings.database_url, settings.redis_url,
-        DatabaseSettings(url=settings.database_url or "postgresql://").pool_size,
+        database.pool_size, drill,
     )  # fmt: skip
     sys.exit(_run(wishes, verbose=verbose))
+
+
+def _require_own_servers(settings: CliSettings, database: DatabaseSettings) -> None:
+    given = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "MILLRACE_READER_URL": database.reader_url,
+    }
+    for name, url in given.items():
+        if url is not None:
+            raise click.UsageError(
+                f"--drill harms the servers, and {name} gives one that is not this stack's own. "
+                f"Unset {name}."
+            )
 
 
 def _run(wishes: Wishes, *, verbose: bool) -> int:
@@ -77,9 +105,7 @@ def _run(wishes: Wishes, *, verbose: bool) -> int:
         require_free(wishes.admin_port, "--admin-port")
         session = Session(
             wishes, inherited_environment(), run_file, events,
-            redis_client=lambda url: redis.Redis.from_url(
-                url, socket_timeout=2.0, socket_connect_timeout=2.0
-            ),
+            redis_client=lambda url: client_of(url, socket_timeout=2.0, socket_connect_timeout=2.0),
         )  # fmt: skip
         follower = (
             LogFollower(session.logs, lambda line: events.put(Note(line))) if verbose else None
@@ -180,6 +206,7 @@ class _Loop:
             f"  curl {address}/v1/status",
             f"Database: psql '{masked(running.servers.database_url)}'",
             f"Balancer's status: http://127.0.0.1:{self._wishes.admin_port}/lb/status",
+            *(f"Worker's metrics: http://{one}/metrics" for one in running.workers),
             f"Logs: {self._session.logs}",
             "Ctrl-C stops everything.",
         ]

@@ -9,6 +9,7 @@ from lb.backend.backends import Backends
 from lb.backend.health import HealthPolicy
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
+from lb.events import Events
 from lb.limiter.limiter import Limiter
 from lb.records import Members, Record, Records
 from lb.retry import RetryBudget, RetryPolicy
@@ -54,6 +55,7 @@ class Proxy:
         retry_budget: RetryBudget,
         throttle: Throttle,
         counters: Counters,
+        events: Events,
         access_log: AccessLog,
         next_request_id: Callable[[], bytes],
         clock: Callable[[], float],
@@ -67,6 +69,7 @@ class Proxy:
         self.retry_budget = retry_budget
         self.throttle = throttle
         self.counters = counters
+        self.events = events
         self.access_log = access_log
         self.next_request_id = next_request_id
         self.clock = clock

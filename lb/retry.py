@@ -13,6 +13,9 @@ Failure = Literal["connect", "closed", "silent", "overloaded"]
 # RFC 9110 section 9.2.2; CONNECT and TRACE are never passed on
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
+# tells a replica that another one was sent this request: what is counted may have been done
+REPEATED = b"X-Millrace-Repeated: 1\r\n"
+
 
 @dataclass(frozen=True)
 class RetryPolicy:

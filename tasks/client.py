@@ -4,6 +4,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tasks.redis_url import client_of
 from tasks.settings import QueueSettings
 
 
@@ -14,7 +15,7 @@ def connect(settings: QueueSettings, name: str) -> redis.Redis:
     RESP 2: this package reads replies as the protocol gives them, and the
     Python parser of RESP 3 is slower.  `name` shows in CLIENT LIST.
     """
-    client: redis.Redis = redis.Redis.from_url(
+    return client_of(
         settings.url,
         socket_timeout=settings.socket_timeout_s,
         socket_connect_timeout=settings.connect_timeout_s,
@@ -22,4 +23,3 @@ def connect(settings: QueueSettings, name: str) -> redis.Redis:
         client_name=name,
         protocol=2,
     )
-    return client

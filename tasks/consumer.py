@@ -13,12 +13,14 @@ import structlog
 
 from tasks.clock import RedisClock
 from tasks.errors import QueueUnavailable
-from tasks.heartbeat import Heartbeat
+from tasks.events import OnEvent, unheard
+from tasks.heartbeat import Heartbeat, LaneLoad
 from tasks.keeper import Keeper
 from tasks.lanes import QUERY, Lane
 from tasks.lease import Handler, Lease, Leases, end
 from tasks.link import Link, borrowed
 from tasks.outage import Outage, repeat
+from tasks.service_times import MeanTime
 from tasks.settings import QueueSettings
 from tasks.slot import ClaimTurn, Slot, SlotRules, create_group
 
@@ -61,8 +63,13 @@ class Consumer:
         name: str,
         lanes: Sequence[LaneSlots],
         also: Sequence[Lane] = (),
+        on_event: OnEvent = unheard,
     ) -> None:
-        """`also`: lanes that the same process takes tasks from by other means."""
+        """`also`: lanes that the same process takes tasks from by other means.
+
+        `on_event` hears "lease_reclaimed", "dead_letter", "dead_consumer_removed" and of Redis's
+        outages, each with its cause, in some thread.
+        """
         self._client = client
         self._settings = settings
         self._name = name
@@ -70,14 +77,16 @@ class Consumer:
         self._stopping = threading.Event()
         self._gone = threading.Event()
         self._leases = {lane: Leases() for lane in self._lanes}
+        self._service = {lane: MeanTime() for lane in self._lanes}
+        self._on_event = on_event
         self._clock = RedisClock()
-        self._outage = Outage()
+        self._outage = Outage(on_event=on_event)
         of_queries = self._leases[QUERY]
         self._heartbeat = Heartbeat(
             name,
             lanes=list(self._lanes),
             also=also,
-            slots=self._lanes[QUERY].slots,
+            loads=self._loads,
             busy=lambda: len(of_queries),
             draining=self._stopping.is_set,
             ttl_s=settings.heartbeat_ttl_s,
@@ -98,7 +107,7 @@ class Consumer:
         slots = [slot for one in self._lanes.values() for slot in self._slots(one)]
         others = [self._paced_thread("heartbeat", self._heartbeat.beat, self._settings.heartbeat_s)]
         for lane, leases in self._leases.items():
-            keeper = Keeper(self._name, lane, leases)
+            keeper = Keeper(self._name, lane, leases, on_event=self._on_event)
             others += [
                 self._paced_thread(f"{lane.name}-keeper", keeper.step, self._settings.renew_s),
                 self._paced_thread(f"{lane.name}-canceller", keeper.look, CANCEL_LOOK_S),
@@ -122,6 +131,17 @@ class Consumer:
 
     def _held(self) -> list[Lease]:
         return [lease for leases in self._leases.values() for lease in leases.held()]
+
+    def _loads(self) -> dict[str, LaneLoad]:
+        return {
+            lane.name: LaneLoad(
+                one.slots,
+                self._service[lane].mean_s(
+                    [lease.held_s() for lease in self._leases[lane].held()], one.slots
+                ),
+            )
+            for lane, one in self._lanes.items()
+        }
 
     def _enter(self, link: Link) -> None:
         for lane in self._lanes:
@@ -147,7 +167,9 @@ class Consumer:
                 leases=self._leases[given.lane],
                 claim_turn=claim_turn,
                 clock=self._clock,
+                service=self._service[given.lane],
                 stopping=self._stopping.is_set,
+                on_event=self._on_event,
             )
             for _ in range(given.slots)
         ]

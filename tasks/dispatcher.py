@@ -11,8 +11,9 @@ from tasks.errors import NoWorkers, QueueFull, QueueUnavailable
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY, Lane
 from tasks.link import borrowed
-from tasks.scatter import Scatter
+from tasks.scatter import Outgoing, Scatter
 from tasks.scripts import SCATTER
+from tasks.service_times import Spread
 from tasks.settings import QueueSettings
 
 
@@ -36,15 +37,22 @@ class Dispatcher:
         self._settings = settings
         self._lane = lane
         self._monotonic = monotonic
-        self._view = CapacityView(Workers(client).roll, monotonic)
+        workers = Workers(client)
+        self._view = CapacityView(lambda: workers.roll(lane), monotonic, lane)
+        self._spread = Spread(monotonic)
 
     def capacity(self) -> Capacity:
-        """Return what live workers can take of the query lane, at most half a second old.
+        """Return what live workers can take of the lane, at most half a second old.
 
         Raises QueueUnavailable; while Redis is away that costs one caller a second its time limit,
         and the others nothing.
         """
         return self._view.capacity()
+
+    @property
+    def known_takers(self) -> int | None:
+        """Workers that take tasks, as `capacity` learnt last; None while Redis is away."""
+        return self._view.known_takers
 
     def scatter(
         self, payloads: Sequence[bytes], *, timeout_s: float, reply_to: str | None = None
@@ -53,11 +61,13 @@ class Dispatcher:
 
         They, and their gathering, have `timeout_s` seconds.  `reply_to` names this scatter; who
         gives it takes 24 random hex digits, as is done here.  Raises NoWorkers when none lives,
-        QueueFull, and QueueUnavailable.
+        QueueFull when they would wait too long, and QueueUnavailable.
         """
         deadline = self._monotonic() + timeout_s
         reply_to = new_reply_to() if reply_to is None else reply_to
-        ids = self._queue(list(enumerate(payloads)), timeout_s, reply_to)
+        tasks = [Outgoing(index, payload) for index, payload in enumerate(payloads)]
+        most_wait_s = self._settings.max_wait_share * timeout_s
+        ids = self._queue(tasks, timeout_s, reply_to, self.capacity().most_ahead(most_wait_s))
         return Scatter(
             self._client,
             self._settings,
@@ -69,15 +79,28 @@ class Dispatcher:
             lane=self._lane,
             unavailable=self._view.unavailable,
             slots=lambda: self._view.capacity().slots,
+            spread=self._spread,
             monotonic=self._monotonic,
         )
 
-    def _queue(self, tasks: list[tuple[int, bytes]], timeout_s: float, reply_to: str) -> list[str]:
-        """Queue tasks of (index, payload); return their ids in the stream."""
+    def _queue(
+        self,
+        tasks: Sequence[Outgoing],
+        timeout_s: float,
+        reply_to: str,
+        most_ahead: int | None = None,
+    ) -> list[str]:
+        """Queue tasks; return their ids in the stream.
+
+        `most_ahead` others may be there already; None: as many as the lane holds.
+        """
         budget_ms = max(1, int(timeout_s * 1000))
-        arguments: list[str | bytes | int] = [self._settings.max_length, budget_ms, reply_to]
-        for index, payload in tasks:
-            arguments += (index, payload)
+        most = self._settings.max_length
+        arguments: list[str | bytes | int] = [
+            most, most if most_ahead is None else most_ahead, budget_ms, reply_to,
+        ]  # fmt: skip
+        for task in tasks:
+            arguments += (task.index, int(task.is_copy), task.payload)
         try:
             with borrowed(self._client) as link:
                 reply = link.run(SCATTER, [self._lane.stream, self._lane.takers], arguments)
@@ -88,6 +111,10 @@ class Dispatcher:
             case [b"queued", *ids]:
                 return [entry_id.decode() for entry_id in ids if isinstance(entry_id, bytes)]
             case [b"full", int(length)]:
-                raise QueueFull(length, self._settings.max_length)
+                raise QueueFull(length, self._expected_wait_s(length))
             case _:
                 raise NoWorkers("no worker takes tasks")
+
+    def _expected_wait_s(self, length: int) -> float | None:
+        capacity = self.capacity()
+        return None if capacity.rate is None else capacity.wait_s(length)

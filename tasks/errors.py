@@ -14,12 +14,16 @@ class NoWorkers(QueueError):
 
 
 class QueueFull(QueueError):
-    """The lane holds so many tasks already that more would only wait."""
+    """The lane holds so many tasks already that more would only wait.
 
-    def __init__(self, length: int, limit: int) -> None:
-        super().__init__(f"the queue holds {length} tasks of at most {limit}")
+    `wait_s` is how long they would, at a guess; None where nobody can tell yet.
+    """
+
+    def __init__(self, length: int, wait_s: float | None) -> None:
+        told = "" if wait_s is None else f", {wait_s:.1f} s of work for the workers that there are"
+        super().__init__(f"the queue holds {length} tasks already{told}")
         self.length = length
-        self.limit = limit
+        self.wait_s = wait_s
 
 
 class Stopped(QueueError):

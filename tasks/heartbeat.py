@@ -4,8 +4,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Self
 
 import psutil
@@ -22,10 +22,18 @@ RECORDS = f"{PREFIX}workers:records"
 
 
 @dataclass(frozen=True)
+class LaneLoad:
+    """A worker's slots of one lane, and the seconds that a task needs there; None: none came."""
+
+    slots: int
+    mean_s: float | None = None
+
+
+@dataclass(frozen=True)
 class WorkerRecord:
     """What a worker says of itself; `started_at` in seconds since 1970 by the worker's clock.
 
-    `slots` and `busy` are of the query lane.
+    `slots` and `busy` are of the query lane; `loads` has one load a lane, by its name.
     """
 
     name: str
@@ -38,6 +46,12 @@ class WorkerRecord:
     started_at: float
     draining: bool
     lanes: tuple[str, ...]
+    loads: Mapping[str, LaneLoad] = field(default_factory=dict)
+
+    def load(self, lane: Lane) -> LaneLoad:
+        """Return the load of a lane that it takes tasks of; of an older worker what is known."""
+        usual = LaneLoad(self.slots if lane == QUERY else 1)
+        return self.loads.get(lane.name, usual)
 
     def encode(self) -> bytes:
         """Return the record as JSON."""
@@ -51,9 +65,10 @@ class WorkerRecord:
         """
         try:
             values = json.loads(data)
-            known = {field.name: values[field.name] for field in fields(cls)}
-            return cls(**known | {"lanes": tuple(known["lanes"])})
-        except (KeyError, TypeError, ValueError) as error:
+            loads = {name: LaneLoad(**load) for name, load in values.pop("loads", {}).items()}
+            known = {one.name: values[one.name] for one in fields(cls) if one.name != "loads"}
+            return cls(**known | {"lanes": tuple(known["lanes"]), "loads": loads})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise MessageMalformed(f"no worker's record: {data[:80]!r}") from error
 
 
@@ -66,7 +81,7 @@ class Heartbeat:
         *,
         lanes: Sequence[Lane],
         also: Sequence[Lane],
-        slots: int,
+        loads: Callable[[], Mapping[str, LaneLoad]],
         busy: Callable[[], int],
         draining: Callable[[], bool],
         ttl_s: float,
@@ -75,7 +90,7 @@ class Heartbeat:
         self._name = name
         self._lanes = tuple(lanes)
         self._names = tuple(lane.name for lane in (*lanes, *also))
-        self._slots = slots
+        self._loads = loads
         self._busy = busy
         self._draining = draining
         self._ttl_ms = int(ttl_s * 1000)
@@ -86,17 +101,19 @@ class Heartbeat:
     def beat(self, link: Link) -> None:
         """Say that the worker lives, and learn Redis's time.  Raises QueueUnavailable."""
         draining = self._draining()
+        loads = self._loads()
         record = WorkerRecord(
             name=self._name,
             host=socket.gethostname(),
             pid=os.getpid(),
-            slots=self._slots,
+            slots=loads[QUERY.name].slots,
             busy=self._busy(),
             cpu_percent=self._process.cpu_percent(),
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
             draining=draining,
             lanes=self._names,
+            loads=loads,
         )
         now_ms = link.run(
             BEAT,
@@ -114,7 +131,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Roll:
-    """Live workers, and how many tasks the query lane holds at the same moment."""
+    """Live workers, and how many tasks a lane holds at the same moment."""
 
     workers: tuple[WorkerRecord, ...]
     queue_length: int
@@ -130,10 +147,10 @@ class Workers:
         """Return the live workers, by name.  Raises QueueUnavailable."""
         return self.roll().workers
 
-    def roll(self) -> Roll:
+    def roll(self, lane: Lane = QUERY) -> Roll:
         """Return the live workers and the lane's length.  Raises QueueUnavailable."""
         with borrowed(self._client) as link:
-            reply = link.run(ROLL, [WORKERS, RECORDS, QUERY.stream], [])
+            reply = link.run(ROLL, [WORKERS, RECORDS, lane.stream], [])
         if not isinstance(reply, list):
             raise MessageMalformed(f"no roll: {reply!r}")
         length, *records = reply

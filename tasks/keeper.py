@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
+from tasks.events import OnEvent
 from tasks.heartbeat import WORKERS
 from tasks.lanes import GROUP, Lane, cancel_key
 from tasks.lease import CancelReason, Lease, Leases, end
@@ -26,7 +27,10 @@ class Keeper:
         lane: Lane,
         leases: Leases,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        on_event: OnEvent,
     ) -> None:
+        self._on_event = on_event
         self._worker = worker
         self._lane = lane
         self._leases = leases
@@ -63,8 +67,13 @@ class Keeper:
         if self._monotonic() - self._tidied >= TIDY_S:
             self._tidied = self._monotonic()
             removed = link.run(TIDY, [self._lane.stream, WORKERS], [GROUP])
-            if removed:
-                _log.info("dead consumers removed", consumers=removed)
+            if isinstance(removed, list) and removed:
+                for name in removed:
+                    dead = name.decode() if isinstance(name, bytes) else str(name)
+                    self._on_event(
+                        "dead_consumer_removed", "it beats no more, and holds nothing",
+                        worker=dead, lane=self._lane.name,
+                    )  # fmt: skip
 
     def _renew(self, link: Link, held: list[Lease]) -> None:
         states = link.run(

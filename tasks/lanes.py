@@ -13,9 +13,10 @@ GROUP = "workers"
 
 @dataclass(frozen=True)
 class Lane:
-    """One stream of tasks with its consumer group."""
+    """One stream of tasks with its consumer group; nothing of a `secret` payload is kept."""
 
     name: str
+    secret: bool = False
 
     @property
     def stream(self) -> str:
@@ -29,7 +30,7 @@ class Lane:
 
 
 QUERY = Lane("query")
-PASSWORD = Lane("password")
+PASSWORD = Lane("password", secret=True)
 BULK = Lane("bulk")
 
 

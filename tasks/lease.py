@@ -29,7 +29,8 @@ class Lease:
         self.deliveries = deliveries
         self.queued_s = age_s
         self._monotonic = monotonic
-        self._deadline = monotonic() + task.budget_ms / 1000 - age_s
+        self._began = monotonic()
+        self._deadline = self._began + task.budget_ms / 1000 - age_s
         self._lock = threading.Lock()
         self._callback: Callable[[], None] | None = None
         self._reason: CancelReason | None = None
@@ -48,6 +49,10 @@ class Lease:
     def finish(self) -> None:
         """Note that the handler has returned."""
         self._running = False
+
+    def held_s(self) -> float:
+        """Seconds since the task was taken."""
+        return self._monotonic() - self._began
 
     def remaining_s(self) -> float:
         """Seconds until the deadline; negative afterwards."""

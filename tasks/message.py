@@ -13,6 +13,7 @@ class Task:
 
     `id` is the entry's id in the stream: its first part is the time of queueing in ms, by Redis's
     clock.  `budget_ms` counts from then on.  `reply_to` names the scatter that it belongs to.
+    `is_copy`: of a task that some worker has, so that this one need not be delivered twice.
     """
 
     id: str
@@ -20,6 +21,7 @@ class Task:
     budget_ms: int
     reply_to: str
     payload: bytes
+    is_copy: bool = False
 
     @property
     def queued_at_ms(self) -> int:
@@ -33,6 +35,7 @@ class Task:
             b"budget_ms": b"%d" % self.budget_ms,
             b"reply_to": self.reply_to.encode(),
             b"payload": self.payload,
+            **({b"copy": b"1"} if self.is_copy else {}),
         }
 
     @classmethod
@@ -45,6 +48,7 @@ class Task:
                 int(fields[b"budget_ms"]),
                 fields[b"reply_to"].decode(),
                 fields[b"payload"],
+                b"copy" in fields,
             )
             if task.queued_at_ms < 0:
                 raise ValueError("negative time")

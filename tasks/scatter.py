@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -16,13 +17,24 @@ from tasks.link import Link, borrowed
 from tasks.message import Reply
 from tasks.rescue import Progress, Sight, TaskState, decide
 from tasks.scripts import WATCH
+from tasks.service_times import Spread
 from tasks.settings import QueueSettings
 
 LOOK_S = 0.25  # between two looks at the queue while no answer comes
 CANCEL_LIFE_S = 60
+STRAGGLER_SHARE = 0.99  # so many tasks are no stragglers
 WAKE = b""  # no reply: wakes who waits for one
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A task to be queued; `is_copy`: one is held already, and may have been forgotten."""
+
+    index: int
+    payload: bytes
+    is_copy: bool = False
 
 
 class Scatter:
@@ -40,9 +52,10 @@ class Scatter:
         ids: list[str],
         reply_to: str,
         deadline: float,
-        queue: Callable[[list[tuple[int, bytes]], float, str], list[str]],
+        queue: Callable[[Sequence[Outgoing], float, str], list[str]],
         unavailable: Callable[[QueueUnavailable], None],
         slots: Callable[[], int],
+        spread: Spread,
         lane: Lane,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -55,6 +68,7 @@ class Scatter:
         self._queue = queue
         self._unavailable = unavailable
         self._slots = slots
+        self._spread = spread
         self._lane = lane
         self._monotonic = monotonic
         self._began = monotonic()
@@ -143,7 +157,12 @@ class Scatter:
         for reply in replies:
             if reply.index in self._missing:
                 self._missing.remove(reply.index)
-                self._answered_at_s.append(self._monotonic() - self._began)
+                answered_at_s = self._monotonic() - self._began
+                self._answered_at_s.append(answered_at_s)
+                if reply.index not in self._copied:
+                    # a rescued one took twice as long as usual by definition: were it counted, each
+                    # rescue would make the next one later
+                    self._spread.add(answered_at_s)
                 yield reply
 
     def _look(self, link: Link) -> Sight:
@@ -164,6 +183,7 @@ class Scatter:
             elapsed_s=self._monotonic() - self._began,
             answered_at_s=tuple(self._answered_at_s),
             copied=frozenset(self._copied),
+            usual_s=self._spread.quantile_s(STRAGGLER_SHARE),
         )
         decision = decide(
             sight, progress, slots=self._slots(), straggler_s=self._settings.straggler_s
@@ -176,7 +196,12 @@ class Scatter:
         _log.info("tasks sent again", indexes=decision, states=dict(sight.states))
         try:
             ids = self._queue(
-                [(index, self._payloads[index]) for index in decision], remaining_s, self._reply_to
+                [
+                    Outgoing(index, self._payloads[index], sight.states[index] == "held")
+                    for index in decision
+                ],
+                remaining_s,
+                self._reply_to,
             )
         except QueueUnavailable:
             raise

@@ -1,10 +1,11 @@
 """Settings of the queue, for those who send tasks and those who run them."""
 
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tasks.redis_url import check_url
 
 
 class QueueSettings(BaseSettings):
@@ -17,7 +18,7 @@ class QueueSettings(BaseSettings):
         hide_input_in_errors=True,  # passwords
     )
 
-    url: str = Field(validation_alias="REDIS_URL", repr=False, pattern=r"^(redis|rediss|unix)://")
+    url: str = Field(validation_alias="REDIS_URL", repr=False)
     connect_timeout_s: float = Field(default=2.0, gt=0)
     socket_timeout_s: float = Field(default=2.0, gt=0)
 
@@ -32,6 +33,9 @@ class QueueSettings(BaseSettings):
     heartbeat_ttl_s: float = Field(default=3.0, gt=0)
     max_deliveries: int = Field(default=3, ge=1)
     max_length: int = Field(default=1000, ge=1)
+    max_wait_share: float = Field(default=0.5, gt=0, le=1)
+    """Where a task would wait for more than this share of its time, it is not queued."""
+
     straggler_s: float = Field(default=1.0, gt=0)
     """No task counts as a straggler before this time."""
 
@@ -40,10 +44,8 @@ class QueueSettings(BaseSettings):
 
     @field_validator("url")
     @classmethod
-    def _leaves_the_protocol_to_us(cls, url: str) -> str:
-        ours = {"protocol", "decode_responses"} & parse_qs(urlsplit(url).query).keys()
-        if ours:
-            raise ValueError(f"must not set {' and '.join(sorted(ours))}")
+    def _is_one_of_redis(cls, url: str) -> str:
+        check_url(url)
         return url
 
     @model_validator(mode="after")

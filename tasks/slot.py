@@ -9,12 +9,15 @@ import structlog
 from redis.exceptions import NoScriptError, ResponseError
 
 from tasks.clock import RedisClock
+from tasks.dead_letters import DEAD, MOST_KEPT, record
 from tasks.errors import MessageMalformed, QueueUnavailable, TaskFailed
+from tasks.events import OnEvent
 from tasks.lanes import GROUP, Lane, cancel_key, reply_key
 from tasks.lease import Handler, Lease, Leases
-from tasks.link import Command, Link, Outcome, Response, accepted, group_is_missing
+from tasks.link import Argument, Command, Link, Outcome, Response, accepted, group_is_missing
 from tasks.message import Reply, Task
-from tasks.scripts import CLAIM, REPLY
+from tasks.scripts import BURY, CLAIM, REPLY, Script
+from tasks.service_times import MeanTime
 
 REPLY_LIFE_S = 10.0  # beyond the deadline: long enough to be read, short enough not to pile up
 
@@ -30,6 +33,15 @@ class SlotRules:
     block_s: float
     lease_s: float
     max_deliveries: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a task; `dead` says why it must not be given to another worker, if so."""
+
+    lease: Lease
+    reply: Reply
+    dead: str | None
 
 
 @dataclass(frozen=True)
@@ -82,15 +94,21 @@ class Slot:
         leases: Leases,
         claim_turn: ClaimTurn,
         clock: RedisClock,
+        service: MeanTime,
         stopping: Callable[[], bool],
+        on_event: OnEvent,
     ) -> None:
+        """`on_event` hears the name and the cause of what should not happen."""
         self._rules = rules
+        self._lane = rules.lane
         self._handler = handler
         self._leases = leases
         self._claim_turn = claim_turn
         self._clock = clock
+        self._service = service
         self._stopping = stopping
-        self._unanswered: tuple[Lease, Reply] | None = None
+        self._on_event = on_event
+        self._unanswered: Answer | None = None
         self._read_command: Command = (
             "XREADGROUP", "GROUP", GROUP, rules.worker, "COUNT", 1,
             "BLOCK", int(rules.block_s * 1000), "STREAMS", rules.lane.stream, ">",
@@ -104,7 +122,7 @@ class Slot:
         """Run tasks until there is none for a moment.  Raises QueueUnavailable."""
         delivery: Delivery | None = None
         if self._unanswered is not None:  # the connection broke before this answer was taken
-            delivery = self._answer(link, *self._unanswered)
+            delivery = self._answer(link, self._unanswered)
         elif self._claim_turn.take():
             delivery = self._claim(link)
         if delivery is None and not self._stopping():
@@ -116,27 +134,27 @@ class Slot:
         """Take over a task whose worker is silent."""
         lease_ms = int(self._rules.lease_s * 1000)
         try:
-            claimed = link.run(
-                CLAIM, [self._rules.lane.stream], [GROUP, self._rules.worker, lease_ms]
-            )
+            claimed = link.run(CLAIM, [self._lane.stream], [GROUP, self._rules.worker, lease_ms])
         except QueueUnavailable as error:
             if not group_is_missing(error.__cause__):
                 raise
-            create_group(link, self._rules.lane)
+            create_group(link, self._lane)
             return None
         if not isinstance(claimed, list):
             return None
         self._claim_turn.found_one()
         entry_id, fields, count = claimed
         delivery = _delivery(entry_id, fields, count)
-        _log.warning("lease lapsed, task taken over", task=delivery.entry_id.decode(),
-                     deliveries=delivery.count)  # fmt: skip
+        self._on_event(
+            "lease_reclaimed", "its worker did not renew its lease",
+            task=delivery.entry_id.decode(), lane=self._lane.name, deliveries=delivery.count,
+        )  # fmt: skip
         return delivery
 
     def _delivered(self, link: Link, reply: Outcome) -> Delivery | None:
         """Read the reply of XREADGROUP: one entry of one stream, or nothing in time."""
         if group_is_missing(reply if isinstance(reply, ResponseError) else None):
-            create_group(link, self._rules.lane)
+            create_group(link, self._lane)
             return None
         reply = accepted(reply)
         if not isinstance(reply, list):
@@ -149,7 +167,11 @@ class Slot:
         try:
             task = Task.decode(delivery.entry_id, delivery.fields)
         except MessageMalformed as error:
-            _log.warning("message malformed", error=str(error))
+            self._bury_unread(link, delivery, f"malformed: {error}")
+            return None
+        if task.is_copy and delivery.count > 1:
+            # its worker died, and the task that it copies is still somebody's: were both given out
+            # again and again, what kills its workers would kill twice as many
             self._drop(link, delivery.entry_id)
             return None
         age_s = self._clock.age_s(task.queued_at_ms)
@@ -160,48 +182,49 @@ class Slot:
         if not self._leases.add(lease):
             return None  # our own renewals came late, and this slot claimed what another one runs
         try:
-            reply = self._run(lease)
+            answer = self._run(lease)
         except BaseException:
             self._leases.remove(lease)
             raise
-        if reply is None:
+        if answer is None:
             self._leases.remove(lease)
             if lease.cancel_reason not in {"lost", "stopping"}:  # then another worker runs it
                 self._drop(link, delivery.entry_id)
             return None
-        self._unanswered = (lease, reply)
-        return self._answer(link, lease, reply)
+        self._unanswered = answer
+        return self._answer(link, answer)
 
-    def _run(self, lease: Lease) -> Reply | None:
+    def _run(self, lease: Lease) -> Answer | None:
         """Call the handler; None when it failed because it was told to stop."""
-        payload, error = b"", None
-        began = time.monotonic()
+        payload, error, dead = b"", None, None
         if lease.deliveries > self._rules.max_deliveries:
-            error = f"given up: delivered {lease.deliveries - 1} times and never finished"
-            _log.error("task given up", task=lease.task.id, deliveries=lease.deliveries - 1)
+            error = dead = f"given up: delivered {lease.deliveries - 1} times and never finished"
         else:
             try:
                 payload = self._handler(lease)
             except TaskFailed as failure:
                 error = failure.error
+            except MessageMalformed as failure:
+                error = dead = f"malformed: {failure}"
             except Exception as failure:  # noqa: BLE001 - a handler's error is its task's answer
                 error = f"{type(failure).__name__}: {failure}"
         lease.finish()  # before the answer is sent: once it is taken, the lease looks lost
+        ran_s = lease.held_s()
+        if dead is None:
+            self._service.add(ran_s)
         if error is not None and lease.cancel_reason is not None:
             return None
-        ran_s = time.monotonic() - began
-        return Reply(
+        reply = Reply(
             lease.task.index, payload, self._rules.worker, error, lease.queued_s, ran_s,
             lease.deliveries,
         )  # fmt: skip
+        return Answer(lease, reply, dead)
 
-    def _answer(self, link: Link, lease: Lease, reply: Reply) -> Delivery | None:
+    def _answer(self, link: Link, answer: Answer) -> Delivery | None:
         """Push the answer and ack the task in one step, and read the next in the same write."""
-        task = lease.task
-        keys = [self._rules.lane.stream, reply_key(task.reply_to), cancel_key(task.reply_to)]
-        life_ms = int((max(lease.remaining_s(), 0.0) + REPLY_LIFE_S) * 1000)
-        arguments: list[str | bytes | int] = [GROUP, task.id, reply.encode(), life_ms]
-        commands = [REPLY.command(keys, arguments)]
+        lease, task = answer.lease, answer.lease.task
+        script, keys, arguments = self._ending(answer)
+        commands = [script.command(keys, arguments)]
         reads_on = not self._stopping() and not self._claim_turn.is_due()
         if reads_on:
             commands.append(self._read_command)
@@ -217,13 +240,42 @@ class Slot:
         delivery = self._delivered(link, link.receive()) if reads_on else None
         try:
             if isinstance(answered, NoScriptError):  # Redis was restarted
-                link.run(REPLY, keys, arguments)
+                ended = link.run(script, keys, arguments)
             else:
-                accepted(answered)
+                ended = accepted(answered)
+            if answer.dead is not None and ended == 1:
+                self._tell_dead(task.id, answer.dead)
         except QueueUnavailable as error:
             # refused, as where memory is full: the task stays pending and is run again later
             _log.warning("answer refused", task=task.id, error=str(error))
         return delivery
+
+    def _ending(self, answer: Answer) -> tuple[Script, list[str], list[Argument]]:
+        """Return what ends a task in Redis."""
+        lease, task, lane = answer.lease, answer.lease.task, self._lane
+        waiting = [reply_key(task.reply_to), cancel_key(task.reply_to)]
+        life_ms = int((max(lease.remaining_s(), 0.0) + REPLY_LIFE_S) * 1000)
+        reply: list[Argument] = [GROUP, task.id, answer.reply.encode(), life_ms]
+        if answer.dead is None:
+            return REPLY, [lane.stream, *waiting], reply
+        deliveries = min(lease.deliveries, self._rules.max_deliveries)
+        letter = record(lane, answer.dead, deliveries, self._rules.worker, task.payload)
+        return BURY, [lane.stream, DEAD, *waiting], [*reply, MOST_KEPT, *letter]
+
+    def _bury_unread(self, link: Link, delivery: Delivery, cause: str) -> None:
+        """Record an entry that is no task, and take it out of the queue: nobody can be answered."""
+        what = b" ".join(b"=".join(field) for field in delivery.fields.items())
+        letter = record(self._lane, cause, delivery.count, self._rules.worker, what)
+        ended = link.run(
+            BURY,
+            [self._lane.stream, DEAD],
+            [GROUP, delivery.entry_id, "", 0, MOST_KEPT, *letter],
+        )
+        if ended == 1:
+            self._tell_dead(delivery.entry_id.decode(), cause)
+
+    def _tell_dead(self, task: str, cause: str) -> None:
+        self._on_event("dead_letter", cause, task=task, lane=self._lane.name)
 
     def _forget(self, lease: Lease) -> None:
         self._unanswered = None
@@ -231,7 +283,7 @@ class Slot:
 
     def _drop(self, link: Link, entry_id: bytes) -> None:
         """Take a task that nobody waits for out of the queue, unanswered."""
-        stream = self._rules.lane.stream
+        stream = self._lane.stream
         link.calls(("XACK", stream, GROUP, entry_id), ("XDEL", stream, entry_id))
 
 

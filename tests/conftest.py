@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -15,6 +16,11 @@ from cli.embedded.place import place_for
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.program import RunningServer
 from cli.embedded.valkey import EmbeddedValkey
+from tests.redis_server import given_server
+
+# how long an example takes is the machine's affair
+hypothesis.settings.register_profile("millrace", deadline=None)
+hypothesis.settings.load_profile("millrace")
 
 _numbers = itertools.count()
 
@@ -43,7 +49,7 @@ def postgres(data_folder: Path) -> Iterator[EmbeddedPostgres]:
 def valkey(data_folder: Path) -> Iterator[EmbeddedValkey]:
     """The session's Valkey, running."""
     settings = {"appendonly": "no", "databases": "1024"}
-    server = EmbeddedValkey(place_for(data_folder), settings=settings)
+    server = EmbeddedValkey(place_for(data_folder), settings=settings, server=given_server())
     with RunningServer(server.program(), data_folder / "valkey.log"):
         yield server
 

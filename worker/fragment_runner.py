@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,12 +16,13 @@ from db.pool import Connection, Row
 from db.questions import ResultColumn, columns_of
 from db.sqlstate import is_infrastructure
 from query.fragment import ColumnType, Fragment, Partial
-from tasks.errors import TaskFailed
+from tasks.errors import MessageMalformed, TaskFailed
 from tasks.lease import Lease
 from worker.failures import OutOfTime, PartialTooLarge, SnapshotGone, fragment_error
 
 BATCH_ROWS = 1_000
 CANCEL_TIMEOUT_S = 1.0
+SILENCE_S = 1.0
 
 _SNAPSHOT = re.compile(r"[0-9A-Fa-f-]+")
 _log = structlog.get_logger(__name__)
@@ -37,10 +39,15 @@ class FragmentRunner:
         self._database = database
 
     def run(self, lease: Lease) -> bytes:
-        """Return the encoded partial.  Raises TaskFailed with an encoded FragmentError."""
+        """Return the encoded partial.
+
+        Raises TaskFailed with an encoded FragmentError, and MessageMalformed.
+        """
         try:
-            fragment = Fragment.decode(lease.task.payload)
+            fragment = _fragment(lease.task.payload)
             return self._partial(fragment, lease).encode()
+        except MessageMalformed:
+            raise
         except Exception as error:  # each becomes the answer
             reason = fragment_error(error)
             if reason.kind == "internal":
@@ -50,6 +57,9 @@ class FragmentRunner:
     def _partial(self, fragment: Fragment, lease: Lease) -> Partial:
         with self._database.connection(_remaining_s(lease)) as connection:
             before_s = connection.waited_s
+            # where PostgreSQL does not even end what its own limit should have ended
+            connection.patience_s = None
+            connection.answer_by = time.monotonic() + _remaining_s(lease) + SILENCE_S
 
             def cancel() -> None:
                 with contextlib.suppress(psycopg.Error):
@@ -59,6 +69,13 @@ class FragmentRunner:
                 _begin(connection, fragment.snapshot, lease)
                 partial = _run(connection, fragment)
             return replace(partial, postgresql_s=connection.waited_s - before_s)
+
+
+def _fragment(payload: bytes) -> Fragment:
+    try:
+        return Fragment.decode(payload)
+    except ValueError as error:
+        raise MessageMalformed(str(error)) from error
 
 
 def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:
@@ -74,7 +91,7 @@ def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:
         # the fragments are what runs in parallel; more processes each would only queue up
         "SET LOCAL max_parallel_workers_per_gather = 0"
     )
-    result = connection.counted(lambda: connection.pgconn.exec_(sql.encode()))
+    result = connection.simple(sql.encode())
     if result.status != ExecStatus.COMMAND_OK:
         error = psycopg.errors.error_from_result(result)
         if error.sqlstate is None or is_infrastructure(error.sqlstate):

@@ -36,7 +36,7 @@ class PasswordRunner:
         self._failures = failures
 
     def run(self, lease: Lease) -> bytes:
-        """Return the sealed outcome.  Raises TaskFailed."""
+        """Return the sealed outcome.  Raises TaskFailed, MessageMalformed for what is no task."""
         name = lease.task.reply_to
         try:
             seal = Seal(self._key())
@@ -45,8 +45,7 @@ class PasswordRunner:
         except DatabaseError:
             raise TaskFailed("the worker cannot read the sealing key") from None
         except (MessageMalformed, WorkMalformed):
-            _log.warning("password task refused", task=lease.task.id, reason="changed, or not ours")
-            raise TaskFailed("the task was changed on its way, or is not ours") from None
+            raise MessageMalformed("the task was changed on its way, or is not ours") from None
         except Exception as error:  # noqa: BLE001 - its text stays here
             _log.error("password task failed", task=lease.task.id, error=type(error).__name__)
             raise TaskFailed(f"the worker failed with {type(error).__name__}") from None

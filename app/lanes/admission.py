@@ -19,7 +19,7 @@ OnEvent = Callable[..., Any]
 class Admission(Generic[ItemT]):
     """The lanes by name.
 
-    For one thread, but for `ran`.  `on_event` hears `overload began` and `overload ended`.
+    For one thread, but for `ran`.  `on_event` hears `overload_began` and `overload_ended`.
     """
 
     def __init__(
@@ -65,13 +65,19 @@ class Admission(Generic[ItemT]):
         if slowdown is not None:
             self._gradient.observe(slowdown, in_flight)
 
+    @property
+    def trouble(self) -> str | None:
+        """Which lanes have refused requests just now; None: none has."""
+        names = sorted(self._refused)
+        return f"refused lately: {', '.join(names)}" if names else None
+
     def refused(self, lane: LaneName, cause: Cause) -> None:
         """Count a refusal."""
         self._metrics.refused.labels(lane, cause).inc()
         if lane not in self._refused:
             self._refused[lane] = 0
             limit = self.lanes[lane].limit.current
-            self._on_event("overload began", cause, lane=lane, limit=limit)
+            self._on_event("overload_began", cause, lane=lane, limit=limit)
         self._refused[lane] += 1
         self._refused_at[lane] = self._clock()
 
@@ -83,4 +89,4 @@ class Admission(Generic[ItemT]):
         for name, count in tuple(self._refused.items()):
             if now - self._refused_at[name] >= CALM_S:
                 del self._refused[name]
-                self._on_event("overload ended", "no refusals", lane=name, refused=count)
+                self._on_event("overload_ended", "no refusals", lane=name, refused=count)

@@ -29,6 +29,7 @@ def refusal(
 ) -> bytes:
     """Return the whole response; `with_body` False: what HEAD is answered with."""
     kind = OVERLOADED
+    wait_s = max(1, math.ceil(retry_after_s))
     document = {
         "type": kind.uri,
         "title": kind.title,
@@ -36,13 +37,14 @@ def refusal(
         "detail": _DETAILS[cause].format(lane=lane) + " Nothing was done. Try again later.",
         "instance": request_id,
         "lane": lane,
+        "retry_after_s": wait_s,
     }
     body = json.dumps(document).encode()
     ending = "Connection: close\r\n" if close else ""
     head = (
         f"HTTP/1.1 {kind.status} Service Unavailable\r\nContent-Type: {MEDIA_TYPE}\r\n"
         f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
-        f"Retry-After: {max(1, math.ceil(retry_after_s))}\r\n"
+        f"Retry-After: {wait_s}\r\n"
         f"{OVERLOADED_HEADER}: {lane}\r\n{HEADER}: {request_id}\r\n{ending}\r\n"
     )
     return head.encode("latin-1") + (body if with_body else b"")

@@ -22,9 +22,27 @@ class Cancelled(QueryError):
         self.cause = cause
 
 
-class RunWhole(Exception):
-    """The partitioned way was left; `reason` says why, and the query runs direct."""
+class Overloaded(QueryError):
+    """Neither workers nor PostgreSQL have room for a costly query; try after `retry_after_s`."""
 
-    def __init__(self, reason: str) -> None:
+    code = "overloaded"
+
+    def __init__(self, reason: str, retry_after_s: float) -> None:
+        super().__init__(
+            f"Workers have no room for this query ({reason}), and as many costly ones as may do so "
+            "run without them.",
+            "Send it again after the time in Retry-After.",
+        )
+        self.retry_after_s = retry_after_s
+
+
+class RunWhole(Exception):
+    """The partitioned way was left; `reason` says why, and the query runs direct.
+
+    `busy_s`: because workers have no room, for so long at a guess; None: for any other reason.
+    """
+
+    def __init__(self, reason: str, busy_s: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.busy_s = busy_s

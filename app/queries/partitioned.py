@@ -17,10 +17,11 @@ from query.fragment import Fragment, FragmentError, Partial
 from query.merge import Merge, array_literal
 from query.split import SplitPlan
 from tasks.dispatcher import Dispatcher
-from tasks.errors import GatherTimeout, QueueError
+from tasks.errors import GatherTimeout, QueueError, QueueFull
 from tasks.message import Reply
 
 CANCELLED = "57014"
+BUSY_S = 1.0  # a full queue is one for so long, where nobody can tell
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ class PartitionedRun:
             gathered, runs, queued_s = self._gather(payloads)
         except GatherTimeout as error:
             raise DeadlinePassed from error
+        except QueueFull as error:
+            busy_s = BUSY_S if error.wait_s is None else error.wait_s
+            raise RunWhole(str(error), busy_s) from error
         except QueueError as error:
             self._transaction.remaining_ms()  # one that was stopped goes no other way
             raise RunWhole(f"workers could not finish it: {error}") from error

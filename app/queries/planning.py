@@ -44,7 +44,8 @@ class Plan:
     `table` is the largest of what is cut, `tables` are all that are read, by the names they have in
     the query.  `parts` are the fragments, chosen for `slots`.  `described` are the columns
     that the whole query has, so that the merge can be held to them.  `has_children` tells that it
-    reads tables whose rows lie in others, which may come and go.
+    reads tables whose rows lie in others, which may come and go.  `busy_s`: it is direct because no
+    slot is free, for so long at a guess.
     """
 
     reason: str
@@ -57,6 +58,7 @@ class Plan:
     has_children: bool = False
     tables: Mapping[TableName, Table] = field(default_factory=dict)
     slots: int = 0
+    busy_s: float | None = None
 
 
 class NotWorth(CannotSplit):
@@ -74,6 +76,7 @@ class _Cutting:
     catalog: Catalog
     types: tuple[str, ...]
     facts: Sequence[TypeFact]
+    crowded: bool
 
 
 class Planner:
@@ -102,8 +105,15 @@ class Planner:
             ((text,),) = transaction.rows(EXPLAIN + sql, params)
         return Explained.parse(text or "")
 
-    def plan(self, transaction: ReadTransaction, statement: Statement, query: QueryInput) -> Plan:
-        """Plan `statement`.
+    def plan(
+        self,
+        transaction: ReadTransaction,
+        statement: Statement,
+        query: QueryInput,
+        *,
+        crowded: bool = False,
+    ) -> Plan:
+        """Plan `statement`; for slots that others use, too, where it is `crowded`.
 
         Raises SqlError for what PostgreSQL refuses about the whole query, and QueryTooCostly.
         Trouble on the way to splitting it is a reason to run it direct; the transaction may then
@@ -114,11 +124,11 @@ class Planner:
             raise QueryTooCostly(explained.cost, self._max_cost)
         if query.engine == "direct":
             return Plan("the request asks for it", explained)
-        first = self._decide(query, explained, blocks=HUGE)
+        first, busy_s = self._decide(query, explained, blocks=HUGE, crowded=crowded)
         if first.fragments == 0:
-            return Plan(first.reason, explained)
+            return Plan(first.reason, explained, busy_s=busy_s)
         try:
-            return self._split(transaction, statement, query, explained)
+            return self._split(transaction, statement, query, explained, crowded=crowded)
         except (CannotSplit, RunWhole) as error:
             return Plan(error.reason, explained)
         except SqlError as error:
@@ -138,7 +148,7 @@ class Planner:
                 read, catalog, _ = self._read_views(transaction, statement, query.sql)
                 found += reasons_whole(read, catalog)
             wished = replace(query, engine="auto")
-            other = self._split(transaction, statement, wished, explained)
+            other = self._split(transaction, statement, wished, explained, crowded=False)
             found += [] if other.split else [other.reason]
         except (CannotSplit, RunWhole) as error:
             found.append(error.reason)
@@ -146,23 +156,32 @@ class Planner:
             found.append(_refused(error))
         return tuple(dict.fromkeys(found))
 
-    def _decide(self, query: QueryInput, explained: Explained, *, blocks: int) -> Decision:
+    def _decide(
+        self, query: QueryInput, explained: Explained, *, blocks: int, crowded: bool
+    ) -> tuple[Decision, float | None]:
+        """Decide; also return for how long no slot is free, if that decides it."""
         forced = query.engine == "partitioned" or query.partitions is not None
         try:
             capacity = self._dispatcher.capacity()
-            slots = capacity.slots if forced else capacity.free_slots
         except QueueError:
-            return Decision(0, "the queue is out of reach")
-        if capacity.workers and not slots:
-            return Decision(0, "all slots are busy")
-        return decide(
-            engine=query.engine,
-            wanted=query.partitions,
-            cost=explained.cost,
-            slots=slots,
-            blocks=blocks,
-            limits=self._limits,
-        )
+            return Decision(0, "the queue is out of reach"), None
+
+        def with_slots(slots: int) -> Decision:
+            return decide(
+                engine=query.engine,
+                wanted=query.partitions,
+                cost=explained.cost,
+                slots=slots,
+                blocks=blocks,
+                limits=self._limits,
+            )
+
+        if forced or crowded or capacity.free_slots or not capacity.slots:
+            return with_slots(capacity.slots if forced or crowded else capacity.free_slots), None
+        wished = with_slots(capacity.slots)
+        if wished.fragments == 0:
+            return wished, None
+        return Decision(0, "all slots are busy"), capacity.wait_s(capacity.queue_length)
 
     def _split(
         self,
@@ -170,6 +189,8 @@ class Planner:
         statement: Statement,
         query: QueryInput,
         explained: Explained,
+        *,
+        crowded: bool,
     ) -> Plan:
         if statement.unread is not None:
             raise CannotSplit(statement.unread)
@@ -188,7 +209,7 @@ class Planner:
         has_children = any(table.has_children for table in catalog.tables.values())
         if has_children and explained.has_foreign:
             raise CannotSplit("it reads a foreign table")
-        cutting = _Cutting(transaction, query, explained, prepared, catalog, types, facts)
+        cutting = _Cutting(transaction, query, explained, prepared, catalog, types, facts, crowded)
         found = self._cut(cutting)
         self._check_columns(found.split, facts, described.columns)
         return replace(
@@ -222,11 +243,12 @@ class Planner:
         split = cutting.prepared.finish(cutting.facts)
         tables = cutting.catalog.tables
         sizes = [tables[item.table].blocks if item.table else 1 for item in split.templates]
-        decision = self._decide(
-            cutting.query, cutting.explained, blocks=max(sum(sizes), len(sizes))
-        )
+        decision, busy_s = self._decide(
+            cutting.query, cutting.explained, blocks=max(sum(sizes), len(sizes)),
+            crowded=cutting.crowded,
+        )  # fmt: skip
         if decision.fragments == 0:
-            return Plan(decision.reason)
+            return Plan(decision.reason, busy_s=busy_s)
         parts = planned_fragments(split, tables, cutting.query.params, decision.fragments)
         self._check_worth(cutting, parts, sample=0)
         return Plan(decision.reason, split=split, table=_largest(split, cutting.catalog),
@@ -239,9 +261,11 @@ class Planner:
         """
         table = keyed.cut.table
         assert table is not None  # noqa: S101 - a cut by values is one of a table
-        decision = self._decide(cutting.query, cutting.explained, blocks=max(2, table.blocks))
+        decision, busy_s = self._decide(
+            cutting.query, cutting.explained, blocks=max(2, table.blocks), crowded=cutting.crowded
+        )
         if decision.fragments == 0:
-            return Plan(decision.reason)
+            return Plan(decision.reason, busy_s=busy_s)
         with translated():
             keys = self._keys.keys(
                 cutting.transaction, keyed, max(2, decision.fragments), cutting.query.params,

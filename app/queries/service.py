@@ -10,10 +10,11 @@ from app.queries.catalog_reader import CatalogReader
 from app.queries.control import Control
 from app.queries.copy_out import CopyOut
 from app.queries.direct import Result, collect
-from app.queries.errors import Cancelled, DeadlinePassed, RunWhole
+from app.queries.errors import Cancelled, DeadlinePassed, Overloaded, RunWhole
 from app.queries.explanation import Explanation, explanation
 from app.queries.metrics import QueryMetrics
 from app.queries.open_answer import OpenAnswer
+from app.queries.overflow import Overflow, Turn
 from app.queries.partitioned import CANCELLED, PartitionedRun
 from app.queries.planning import Plan, Planner
 from app.queries.request import Answer, QueryInput, Timings
@@ -23,6 +24,8 @@ from app.queries.sql_error import SqlError, did_you_mean, schema_kept, translate
 from app.queries.transaction import ReadTransaction
 from db.database import Database
 from db.describe import DECLARE
+from db.errors import ConnectionLost
+from db.pool import Silence
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.fragment import ColumnType
 from query.shape import shape_of
@@ -62,20 +65,35 @@ class QueryService:
         self._settings = settings
         self._metrics = metrics
         self._planner = Planner(catalog, dispatcher, settings)
+        self._overflow = Overflow(settings.max_overflow)
         self._analyzer = Analyzer(dispatcher, catalog, settings, monotonic)
         self._monotonic = monotonic
 
-    def run(self, query: QueryInput, control: Control | None = None) -> Answer:
+    def run(
+        self, query: QueryInput, control: Control | None = None, *, accepted: bool = False
+    ) -> Answer:
         """Answer `query`; `control` can end it early, and its deadline counts.
 
         Raises SyntaxRefused, StatementRefused, SqlError, DeadlinePassed, Cancelled, NotSplittable
-        when "partitioned" was asked for and cannot be, and db.errors.
+        when "partitioned" was asked for and cannot be, Overloaded unless it was `accepted` before,
+        and db.errors.
         """
-        began = self._monotonic()
         control = control or Control("", query.timeout_s, self._monotonic)
-        with self._planned(query, control) as (transaction, statement, plan):
+        overflow = Overflow(1) if accepted else self._overflow
+        with overflow.turn() as turn:
+            try:
+                return self._run(query, control, turn)
+            except ConnectionLost:
+                # It only reads, and nothing of it was sent.  Once: what ends a second connection
+                # may be the query itself.
+                control.remaining_s()
+                return self._run(query, control, turn)
+
+    def _run(self, query: QueryInput, control: Control, turn: Turn) -> Answer:
+        began = self._monotonic()
+        with self._planned(query, control, turn) as (transaction, statement, plan):
             planned_ms = (self._monotonic() - began) * 1000
-            answer = self._run_split(transaction, statement, query, plan)
+            answer = self._run_split(transaction, statement, query, plan, turn)
             if isinstance(answer, str):
                 answer = self._run_direct(transaction, statement, query, answer)
             waited_ms = transaction.waited_ms + answer.timings.postgresql
@@ -109,9 +127,12 @@ class QueryService:
         translated when it leaves it, so catch outside.
         """
         began = self._monotonic()
-        with self._planned(query, control) as (transaction, statement, plan):
+        with (
+            self._overflow.turn() as turn,
+            self._planned(query, control, turn) as (transaction, statement, plan),
+        ):
             planned = self._monotonic()
-            answer = self._run_split(transaction, statement, query, plan)
+            answer = self._run_split(transaction, statement, query, plan, turn)
             if isinstance(answer, Answer) and _cut_by_size(answer, query):
                 answer = "its answer is too large to be merged in memory"
 
@@ -164,16 +185,24 @@ class QueryService:
 
     @contextmanager
     def _planned(
-        self, query: QueryInput, control: Control
+        self, query: QueryInput, control: Control, turn: Turn | None = None
     ) -> Iterator[tuple[ReadTransaction, Statement, Plan]]:
-        """Have the query planned in a transaction, that lasts as long as this context."""
+        """Have the query planned in a transaction, that lasts as long as this context.
+
+        With a `turn` it is to be run: where no slot is free and no place to run whole, it will wait
+        for a slot.
+        """
         statement = self._parse(query, control)
         with self._database.connection(control.remaining_s()) as connection:
             transaction = ReadTransaction(connection, control)
             ending = _ending_told(control)
             with ending, schema_kept(statement), control.cancelling(transaction.cancel):
                 transaction.begin()
-                yield transaction, statement, self._plan(transaction, statement, query)
+                plan = self._plan(transaction, statement, query)
+                if turn is not None and plan.busy_s is not None and not turn.take():
+                    transaction.recover()
+                    plan = self._planner.plan(transaction, statement, query, crowded=True)
+                yield transaction, statement, plan
 
     def _parse(self, query: QueryInput, control: Control) -> Statement:
         """Parse; what our parser cannot read, PostgreSQL explains better."""
@@ -208,9 +237,17 @@ class QueryService:
             raise error.with_hint(did_you_mean(error.message, known)) from error
 
     def _run_split(
-        self, transaction: ReadTransaction, statement: Statement, query: QueryInput, plan: Plan
+        self,
+        transaction: ReadTransaction,
+        statement: Statement,
+        query: QueryInput,
+        plan: Plan,
+        turn: Turn,
     ) -> Answer | str:
-        """Answer in parts, or return the reason to run the query whole.  Raises NotSplittable."""
+        """Answer in parts, or return the reason to run the query whole.
+
+        Raises NotSplittable, and Overloaded.
+        """
         reason = plan.reason
         if plan.split is not None and self._is_off(statement):
             reason = SWITCHED_OFF
@@ -222,6 +259,8 @@ class QueryService:
                 return answer
             except RunWhole as error:
                 reason = error.reason
+                if error.busy_s is not None and (query.engine == "partitioned" or not turn.take()):
+                    raise Overloaded(reason, error.busy_s) from error
                 self._metrics.left_split()
         if query.engine == "partitioned":
             raise NotSplittable(
@@ -328,6 +367,8 @@ class _ending_told:  # noqa: N801 - reads as a statement
         ended = isinstance(error, DeadlinePassed | RunWhole) or (
             isinstance(error, SqlError) and error.sqlstate == CANCELLED
         )
+        if isinstance(error, Silence) and self._control.cause is not None:
+            raise Cancelled(self._control.cause) from error
         if not ended:
             return
         if self._control.cause is not None:

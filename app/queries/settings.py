@@ -63,6 +63,11 @@ class QuerySettings(BaseSettings):
         ge=1024,
         description="Most bytes of values that a fragment may send.",
     )
+    max_overflow: int = Field(
+        default=4, ge=0,
+        description="Costly queries that a process runs whole at once because no slot of a worker "
+        "is free; further ones wait for a slot, or are refused where that would take too long.",
+    )  # fmt: skip
     self_check_share: float = Field(
         default=0.01, ge=0, le=1,
         description="Share of split answers that are computed again, whole, in the background, "

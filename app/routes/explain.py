@@ -8,7 +8,12 @@ from app.endpoints import Endpoints
 from app.explanation_document import explanation_document
 from app.models_explain import QueryExplanation
 from app.models_query import QueryRequest
-from app.problem_types import NOT_SPLITTABLE, NOTHING_CACHED, VALIDATION_FAILED
+from app.problem_types import (
+    NOT_SPLITTABLE,
+    NOTHING_CACHED,
+    OVERLOADED,
+    VALIDATION_FAILED,
+)
 from app.problems import FieldError, Problem
 from app.routes.query import EXAMPLE, PROBLEMS, query_input
 from app.services import services
@@ -19,7 +24,10 @@ endpoints = Endpoints("query", lane="query")
 
 @endpoints.endpoint(
     "POST", "/v1/query/explain", request=QueryRequest, response=QueryExplanation, example=EXAMPLE,
-    problems=[problem for problem in PROBLEMS if problem not in (NOT_SPLITTABLE, NOTHING_CACHED)],
+    problems=[
+        problem for problem in PROBLEMS
+        if problem not in (NOT_SPLITTABLE, NOTHING_CACHED, OVERLOADED)
+    ],
 )  # fmt: skip
 def explain_query(body: QueryRequest) -> QueryExplanation:
     """Explain how a query would run.

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from app.checks import POSTGRESQL, REDIS
 from app.endpoints import Endpoints
+from app.models_health import ModeDocument
 from app.models_status import (
     DatabasePart,
     HashingPart,
@@ -17,6 +18,7 @@ from app.models_status import (
     LanesPart,
     OutOfServiceDocument,
     PoolDocument,
+    ReadReplicaDocument,
     ReplicaPart,
     StatusResponse,
     WorkerDocument,
@@ -35,7 +37,7 @@ ItemT = TypeVar("ItemT")
 
 @endpoints.endpoint("GET", "/v1/status", response=StatusResponse)
 def status() -> StatusResponse:
-    """Show the replica, the database's pool and breaker, the workers, and the queue's lanes.
+    """Show the replica and its modes, the database's pool and breaker, the workers and the lanes.
 
     Always 200: a part whose source is away says so in its `error`, and the others are there.
     """
@@ -49,18 +51,27 @@ def status() -> StatusResponse:
     )
     workers, workers_error = _ask_redis(now, now.workers.list)
     lanes, lanes_error = _lanes(now)
+    dead, _ = _ask_redis(now, lambda: [now.dead_letters()])
     return StatusResponse(
         version=version("millrace"),
         replica=replica,
+        modes=[ModeDocument(**asdict(mode)) for mode in now.modes.look()],
         database=_database(now),
         workers=WorkersPart(
             items=[
-                WorkerDocument(**{**asdict(worker), "lanes": list(worker.lanes)})
+                WorkerDocument(
+                    **{name: value for name, value in asdict(worker).items() if name != "loads"}
+                )
                 for worker in workers
             ],
             error=workers_error,
         ),
-        lanes=LanesPart(items=[LaneDocument(**asdict(lane)) for lane in lanes], error=lanes_error),
+        lanes=LanesPart(
+            items=[LaneDocument(**asdict(lane)) for lane in lanes],
+            dead=dead[0].count if dead else None,
+            last_dead=dead[0].latest[0].cause if dead and dead[0].latest else None,
+            error=lanes_error,
+        ),
         hashing=HashingPart(
             out_of_service=[
                 OutOfServiceDocument(algorithm=name, reason=reason)
@@ -77,6 +88,15 @@ def _database(now: Services) -> DatabasePart:
         pool=PoolDocument(
             max_size=pool.max_size, size=pool.size, in_use=pool.in_use, waiting=pool.waiting
         ),
+        read_replicas=[
+            ReadReplicaDocument(
+                name=replica.name,
+                age_s=now.read_replicas.age_s(replica),
+                problem=replica.problem,
+                breaker=replica.database.status().breaker,
+            )
+            for replica in now.read_replicas.replicas
+        ],
         error=now.readiness.problem(POSTGRESQL),
     )
 

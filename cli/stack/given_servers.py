@@ -7,6 +7,7 @@ import psycopg
 import redis
 
 from cli.errors import ServerUnreachable
+from tasks.redis_url import client_of
 
 TIMEOUT_S = 5.0
 
@@ -39,9 +40,7 @@ def check_postgres(url: str) -> None:
 def check_redis(url: str) -> None:
     """Ping once.  Raises ServerUnreachable with the cause and the remedy."""
     try:
-        client = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        )
+        client = client_of(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     except ValueError as error:
         raise ServerUnreachable(
             f"REDIS_URL cannot be read: {error}. It looks like redis://:password@host:6379/0."

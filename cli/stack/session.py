@@ -13,13 +13,15 @@ import redis
 from cli.embedded.errors import EmbeddedServerError
 from cli.errors import CommandError
 from cli.settings import checkout
+from cli.stack.detour import Detour
 from cli.stack.folder import logs_of
-from cli.stack.ports import free_ports
+from cli.stack.ports import LOOPBACK, free_ports
 from cli.stack.probes import WorkerProbes
 from cli.stack.programs import Programs
 from cli.stack.servers import SPARE_WORKERS, Servers, choose_servers, prepare_database
 from cli.supervisor.change import Change
-from cli.supervisor.run_file import RunFile
+from cli.supervisor.event_log import EventLog
+from cli.supervisor.run_file import DrillRecord, RunFile
 from cli.supervisor.supervisor import Stopped, Supervisor
 
 SERVER_LIMIT_S = 120.0  # recovery after a power cut reads the log again
@@ -38,6 +40,8 @@ class Wishes:
     database_url: str | None
     redis_url: str | None
     pool_size: int
+    drill: bool = False
+    """The stack may be harmed on purpose."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Running:
-    """All is healthy; `seconds` since the start."""
+    """All is healthy; `seconds` since the start.  `workers`: where their metrics are."""
 
     servers: Servers
     seconds: float
+    workers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,9 @@ class Session:
         self._run_file = run_file
         self._events = events
         self._redis_client = redis_client
-        self._supervisor = Supervisor(self.logs, run_file, events.put)
+        self._event_log = EventLog(self.logs / "up.log")
+        self._workers: tuple[str, ...] = ()
+        self._supervisor = Supervisor(self.logs, run_file, self._tell)
         self._began = time.monotonic()
 
     def start(self) -> None:
@@ -105,14 +112,19 @@ class Session:
         """Stop at once."""
         self._supervisor.hurry()
 
+    def _tell(self, change: Change) -> None:
+        self._event_log.note(change)
+        self._events.put(change)
+
     def _start(self) -> None:
         try:
             servers = self._start_servers()
-            self._run_file.publish(database_url=servers.database_url, redis_url=servers.redis_url)
+            detour = self._start_detour(servers)
+            self._publish(servers, detour)
             prepare_database(
                 servers.database_url, servers.postgres, lambda text: self._events.put(Note(text))
             )
-            self._start_programs(servers)
+            self._start_programs(servers, detour)
         except Stopped:
             return
         except (CommandError, EmbeddedServerError, OSError) as error:
@@ -121,7 +133,7 @@ class Session:
             self._events.put(Failed(CommandError(f"the start failed: {error!r}")))
             raise
         else:
-            self._events.put(Running(servers, time.monotonic() - self._began))
+            self._events.put(Running(servers, time.monotonic() - self._began, self._workers))
 
     def _start_servers(self) -> Servers:
         wishes = self._wishes
@@ -138,18 +150,43 @@ class Session:
         self._supervisor.wait_healthy([program.name for program in programs], SERVER_LIMIT_S)
         return servers
 
-    def _start_programs(self, servers: Servers) -> None:
+    def _start_detour(self, servers: Servers) -> Detour | None:
+        """Start the proxies where harm may be done: only to servers that are ours."""
+        if not self._wishes.drill or servers.postgres is None or servers.valkey is None:
+            return None
+        detour = Detour(servers.postgres, servers.valkey, checkout())
+        program = detour.program()
+        self._supervisor.add(program)
+        self._supervisor.wait_healthy([program.name], PROGRAM_LIMIT_S)
+        return detour
+
+    def _publish(self, servers: Servers, detour: Detour | None) -> None:
+        drill = None
+        if detour is not None:
+            drill = DrillRecord(
+                control=str(detour.control),
+                address=f"http://{LOOPBACK}:{self._wishes.port}",
+                admin_address=f"http://{LOOPBACK}:{self._wishes.admin_port}",
+            )
+        self._run_file.publish(
+            database_url=servers.database_url, redis_url=servers.redis_url, drill=drill
+        )
+
+    def _start_programs(self, servers: Servers, detour: Detour | None) -> None:
         wishes = self._wishes
+        way = detour or servers
         environment = {
             **self._environment,
-            "DATABASE_URL": servers.database_url,
-            "REDIS_URL": servers.redis_url,
+            "DATABASE_URL": way.database_url,
+            "REDIS_URL": way.redis_url,
             "PYTHONUNBUFFERED": "1",
         }
         probes = WorkerProbes(self._redis_client(servers.redis_url))
         programs = Programs(checkout(), environment, probes, self._supervisor.pid)
-        ports = free_ports(wishes.apps)
-        first = [programs.worker(number) for number in range(1, wishes.workers + 1)]
+        ports = free_ports(wishes.apps + wishes.workers)
+        ports, for_metrics = ports[: wishes.apps], ports[wishes.apps :]
+        first = [programs.worker(number, port) for number, port in enumerate(for_metrics, 1)]
+        self._workers = tuple(program.address for program in first)
         first += [programs.replica(number, port) for number, port in enumerate(ports, 1)]
         for program in first:
             self._supervisor.add(program)

@@ -38,6 +38,15 @@ def end_leftovers(records: list[Record], say: Callable[[str], None]) -> int:
     return ended
 
 
+def leader_of(record: Record) -> psutil.Process | None:
+    """Return the program's own process; None when it has ended, whoever has its id by now."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(record.pid)
+        if _is_same(process, record, exact=True):
+            return process
+    return None
+
+
 def _processes(record: Record) -> list[psutil.Process]:
     """Return the program's process and all below it; or, its leader dead, what is left of it."""
     with contextlib.suppress(psutil.Error):

@@ -18,7 +18,8 @@ from cli.errors import DataFolderInUse, DataFolderUnusable
 class Record:
     """One running program: its process id, when that began (seconds since 1970), its command.
 
-    A program can change how its command line reads, but not which file it runs.
+    A program can change how its command line reads, but not which file it runs.  `address`: where
+    it answers, of a worker its metrics; empty where it listens nowhere.
     """
 
     name: str
@@ -28,15 +29,29 @@ class Record:
     file: str  # what it runs; empty when the operating system does not tell
     rank: int
     stop_signal: int
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class DrillRecord:
+    """How to harm a run that may be harmed: the faults' control socket, and the balancer's URLs."""
+
+    control: str
+    address: str
+    admin_address: str
 
 
 @dataclass(frozen=True)
 class RunContents:
-    """What the run file says: the URLs of the servers that run here, and every program."""
+    """What the run file says: the URLs of the servers that run here, and every program.
+
+    `drill`: None where nobody may do harm.
+    """
 
     database_url: str | None = None
     redis_url: str | None = None
     programs: list[Record] = field(default_factory=list)
+    drill: DrillRecord | None = None
 
 
 class FolderLock:
@@ -116,7 +131,9 @@ class RunFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "up.json"
         self._lock = Lock()
-        self._urls: dict[str, str | None] = {"database_url": None, "redis_url": None}
+        self._published: dict[str, object] = {
+            "database_url": None, "redis_url": None, "drill": None
+        }  # fmt: skip
         self._programs: dict[int, Record] = {}
 
     def read(self) -> RunContents:
@@ -124,17 +141,26 @@ class RunFile:
         try:
             found: dict[str, Any] = json.loads(self._path.read_text())
             programs = [Record(**record) for record in found["programs"]]
-            return RunContents(found["database_url"], found["redis_url"], programs)
+            drill = DrillRecord(**found["drill"]) if found["drill"] is not None else None
+            return RunContents(found["database_url"], found["redis_url"], programs, drill)
         except (OSError, ValueError, KeyError, TypeError):
             return RunContents()
 
-    def publish(self, *, database_url: str | None, redis_url: str | None) -> None:
+    def publish(
+        self, *, database_url: str | None, redis_url: str | None, drill: DrillRecord | None = None
+    ) -> None:
         """Say where the servers of this run are, for commands that want to use them."""
         with self._lock:
-            self._urls = {"database_url": database_url, "redis_url": redis_url}
+            self._published = {
+                "database_url": database_url,
+                "redis_url": redis_url,
+                "drill": asdict(drill) if drill is not None else None,
+            }
             self._write()
 
-    def add(self, name: str, pid: int, argv: list[str], rank: int, stop_signal: int) -> None:
+    def add(
+        self, name: str, pid: int, argv: list[str], rank: int, stop_signal: int, address: str = ""
+    ) -> None:
         """Note a program that has just been started."""
         try:
             process = psutil.Process(pid)
@@ -142,7 +168,9 @@ class RunFile:
         except psutil.Error:  # it has ended already
             return
         with self._lock:
-            self._programs[pid] = Record(name, pid, began_at, argv, file, rank, stop_signal)
+            self._programs[pid] = Record(
+                name, pid, began_at, argv, file, rank, stop_signal, address
+            )
             self._write()
 
     def discard(self, pid: int) -> None:
@@ -157,7 +185,7 @@ class RunFile:
             self._path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        contents = {**self._urls, "programs": [asdict(one) for one in self._programs.values()]}
+        contents = {**self._published, "programs": [asdict(one) for one in self._programs.values()]}
         unfinished = self._path.with_name("up.json.new")
         # a full disk must not bring down a supervisor; the record is only needed after a SIGKILL
         with contextlib.suppress(OSError):

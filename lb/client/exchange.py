@@ -11,7 +11,7 @@ from lb.client.patience import overdue
 from lb.client.pause import HIGH_WATER_BYTES, Pause
 from lb.limiter.limiter import Verdict
 from lb.proxy import Proxy
-from lb.retry import Failure
+from lb.retry import REPEATED, Failure
 from lb.wire.problem import Problem, serialise
 from lb.wire.request import Request
 from lb.wire.response import begin_answer
@@ -40,6 +40,7 @@ class Exchange:
     _in_budget = False
     _over = False
     _pace: Pace | None = None
+    _repeated = b""  # the field that says so, once a replica may have done what was asked
     _replayable = False
     _retries = 0
     _sending_paused = False
@@ -307,7 +308,7 @@ class Exchange:
         self._connection = connection
         self._attempt_started = now = proxy.clock()
         budget = proxy.time_budget(request.head.target, now - self._started)
-        wire = request.serialise(client.forwarding, self._request_id, budget)
+        wire = request.serialise(client.forwarding, self._request_id, budget + self._repeated)
         if not self._replayable:
             wire += request.take()
         elif self._body:
@@ -324,6 +325,8 @@ class Exchange:
         self.tried = self.tried if backend is None else (*self.tried, backend)
         if self._may_retry(failure):
             self._retries += 1
+            if failure != "connect":
+                self._repeated = REPEATED
             proxy.counters.retries[failure] += 1
             if self._in_budget:
                 self._dispatch()

@@ -10,6 +10,12 @@ for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)
   end
   redis.call('HDEL', KEYS[2], lapsed)
 end
+-- The clock was set back: what was written before would count as alive for as long as it jumped.
+for _, key in ipairs(KEYS) do
+  if key ~= KEYS[2] then
+    redis.call('ZREMRANGEBYSCORE', key, '(' .. (now + 2 * ARGV[2]), '+inf')
+  end
+end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 for i = 3, #KEYS do

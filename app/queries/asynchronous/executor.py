@@ -140,7 +140,7 @@ class Executor:
                     del self._held[query.id]
 
     def _answer(self, query: AsyncQuery, owner: str, control: Control) -> None:
-        answer = self._queries.run(query.request, control)
+        answer = self._queries.run(query.request, control, accepted=True)
         data = encode(answer)
         if len(data) > self._rules.max_result_bytes:
             raise ResultTooLarge(len(data), self._rules.max_result_bytes)

@@ -83,7 +83,7 @@ def test_a_query_too_many_is_refused_unread_and_its_connection_serves_on(busy: R
     connection.close()
     metrics = busy.http.get("/metrics").text
     assert 'millrace_app_lane_refused_total{cause="expired",lane="query"} 1.0' in metrics
-    assert "overload began" in busy.log.read_text()
+    assert "overload_began" in busy.log.read_text()
 
 
 def test_a_full_lane_leaves_the_others_alone(busy: Replica) -> None:

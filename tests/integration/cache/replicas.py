@@ -44,14 +44,16 @@ class HeldService(QueryService):
     gate: threading.Event
     lock: threading.Lock
 
-    def run(self, query: QueryInput, control: Control | None = None) -> Answer:
+    def run(
+        self, query: QueryInput, control: Control | None = None, *, accepted: bool = False
+    ) -> Answer:
         """Run the query."""
         with self.lock:
             self.begun += 1
         while not self.gate.wait(0.005):
             if control is not None:
                 control.remaining_s()
-        answer = super().run(query, control)
+        answer = super().run(query, control, accepted=accepted)
         with self.lock:
             self.runs += 1
         return answer

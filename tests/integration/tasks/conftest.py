@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import redis
@@ -54,14 +54,21 @@ class Threads:
     drained: list[bool]
 
 
-class Crew:
-    """Starts workers and stops what a test leaves running."""
+Events: TypeAlias = list[tuple[str, str]]
 
-    def __init__(self, settings: QueueSettings, client: redis.Redis) -> None:
+
+class Crew:
+    """Starts workers and stops what a test leaves running; `events` are those of its threads."""
+
+    def __init__(self, settings: QueueSettings, client: redis.Redis, events: Events) -> None:
+        self._events = events
         self._settings = settings
         self._client = client
         self._threads: list[Threads] = []
         self._processes: list[subprocess.Popen[bytes]] = []
+
+    def _note(self, name: str, cause: str, /, **_facts: object) -> None:
+        self._events.append((name, cause))
 
     def start(
         self, slots: int = 2, handler: Handler = handle, drain_timeout_s: float = 10.0
@@ -69,7 +76,11 @@ class Crew:
         """Start a worker in threads and wait until it is on the roll."""
         name = worker_name()
         consumer = Consumer(
-            self._client, self._settings, name=name, lanes=[LaneSlots(QUERY, slots, handler)]
+            self._client,
+            self._settings,
+            name=name,
+            lanes=[LaneSlots(QUERY, slots, handler)],
+            on_event=self._note,
         )
         drained: list[bool] = []
         thread = threading.Thread(
@@ -128,7 +139,13 @@ def dispatcher(client: redis.Redis, settings: QueueSettings) -> Dispatcher:
 
 
 @pytest.fixture
-def crew(settings: QueueSettings, client: redis.Redis) -> Iterator[Crew]:
-    crew = Crew(settings, client)
+def events() -> Events:
+    """What workers in threads tell of."""
+    return []
+
+
+@pytest.fixture
+def crew(settings: QueueSettings, client: redis.Redis, events: Events) -> Iterator[Crew]:
+    crew = Crew(settings, client, events)
     yield crew
     crew.stop()

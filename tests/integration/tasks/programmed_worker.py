@@ -1,19 +1,20 @@
 """A worker that does what its tasks say: run as a process of its own, or in a test's threads."""
 
+import os
 import signal
 import sys
 import threading
 
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
-from tasks.errors import TaskFailed
+from tasks.errors import MessageMalformed, TaskFailed
 from tasks.lanes import QUERY
 from tasks.lease import Lease
 from tasks.settings import QueueSettings
 
 
 def handle(lease: Lease) -> bytes:
-    """Run `echo TEXT`, `wait SECONDS` (cancellable), `fail TEXT` or `break TEXT`."""
+    """Run `echo TEXT`, `wait SECONDS` (cancellable), `fail`, `break`, `misread` or `die`."""
     verb, _, rest = lease.task.payload.decode().partition(" ")
     match verb:
         case "echo":
@@ -26,6 +27,11 @@ def handle(lease: Lease) -> bytes:
             return b"waited"
         case "fail":
             raise TaskFailed(rest)
+        case "misread":
+            raise MessageMalformed("no such payload")
+        case "die":  # as a worker does that runs out of memory
+            os.kill(os.getpid(), signal.SIGKILL)
+            raise AssertionError("not reached")
         case _:
             raise ValueError(rest)
 

@@ -148,3 +148,20 @@ def test_leaving_a_scatter_cancels_what_is_queued_and_what_runs(
     eventually(lambda: lane_status(client, QUERY).pending == 0)
     assert time.monotonic() - began < 30
     assert not client.keys("millrace:reply:*")
+
+
+def test_a_task_that_would_wait_too_long_is_not_queued(
+    crew: Crew, client: redis.Redis, settings: QueueSettings
+) -> None:
+    crew.start(slots=1)
+    patient = Dispatcher(client, settings)
+    with patient.scatter([b"wait 0.5"], timeout_s=20) as scatter:
+        list(scatter.gather())
+    eventually(lambda: patient.capacity().rate)
+    with patient.scatter([b"wait 5"] * 4, timeout_s=60):
+        hasty = Dispatcher(client, settings)
+        with pytest.raises(QueueFull, match="4 tasks already") as refusal:
+            hasty.scatter([b"echo 1"], timeout_s=1)
+        assert refusal.value.wait_s is not None
+        assert refusal.value.wait_s > 0.5
+        assert lane_status(client, QUERY).length == 4

@@ -218,3 +218,28 @@ def test_a_gathering_that_is_stopped_ends_at_once_with_its_tasks(
     assert cancelled.acquire(timeout=30)
     assert not started.acquire(blocking=False)  # what was queued is gone
     eventually(lambda: lane_status(client, QUERY).length == 0)
+
+
+def test_workers_that_drain_under_load_finish_what_they_hold_and_no_task_runs_twice(
+    crew: Crew, dispatcher: Dispatcher
+) -> None:
+    runs: list[bytes] = []
+
+    def handle(lease: Lease) -> bytes:
+        runs.append(lease.task.payload)
+        threading.Event().wait(0.02)
+        return lease.task.payload
+
+    leaving = [crew.start(slots=2, handler=handle) for _ in range(2)]
+    payloads = [b"%d" % number for number in range(100)]
+    with dispatcher.scatter(payloads, timeout_s=60) as scatter:
+        replies = scatter.gather()
+        for worker in leaving:
+            next(replies)
+            crew.start(slots=2, handler=handle)
+            worker.consumer.stop()
+            worker.thread.join(20)
+            assert worker.drained == [True]
+        answered = len(list(replies)) + len(leaving)
+    assert answered == len(payloads)
+    assert sorted(runs) == sorted(payloads)

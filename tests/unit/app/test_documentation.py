@@ -60,7 +60,7 @@ def test_every_call_is_documented(endpoint: Endpoint) -> None:
 
 def test_every_metric_is_documented(client: FlaskClient) -> None:
     names = set(re.findall(r"# TYPE (\S+) ", client.get("/metrics").text))
-    documented = rows(r"millrace_app_\w+")
+    documented = rows(r"millrace_(?:app|events)_\w+")
     assert sorted(name for name in names if not name.endswith("_created")) == sorted(documented)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import MessageMalformed
-from tasks.heartbeat import WorkerRecord
+from tasks.heartbeat import LaneLoad, WorkerRecord
 from tasks.message import Reply, Task
 
 seconds = st.floats(0, 1e6)
@@ -16,6 +16,7 @@ tasks = st.builds(
     budget_ms=st.integers(1),
     reply_to=st.text(),
     payload=st.binary(),
+    is_copy=st.booleans(),
 )
 replies = st.builds(
     Reply,
@@ -32,6 +33,9 @@ records = st.builds(
     started_at=seconds,
     cpu_percent=seconds,
     lanes=st.lists(st.text()).map(tuple),
+    loads=st.dictionaries(
+        st.text(), st.builds(LaneLoad, st.integers(0, 99), st.none() | st.floats(0, 1e6))
+    ),
 )
 
 

@@ -17,9 +17,10 @@ def decision(
     answered_at_s: tuple[float, ...] = (1.0, 1.0, 1.0),
     copied: frozenset[int] = frozenset(),
     slots: int = 4,
+    usual_s: float | None = None,
 ) -> Decision:
     sight = Sight(workers, taking, queue_length, unread, states)
-    progress = Progress(total, elapsed_s, answered_at_s, copied)
+    progress = Progress(total, elapsed_s, answered_at_s, copied, usual_s)
     return decide(sight, progress, slots=slots, straggler_s=2.0)
 
 
@@ -36,6 +37,12 @@ def test_nobody_is_a_straggler_before_its_time() -> None:
     assert decision({3: "held"}, elapsed_s=2.0, answered_at_s=(0.1,) * 3) == (3,)
     assert decision({3: "held"}, elapsed_s=9.9, answered_at_s=(1.0, 1.0, 5.0)) == ()
     assert decision({3: "held"}, elapsed_s=10.0, answered_at_s=(1.0, 1.0, 5.0)) == (3,)
+
+
+def test_nobody_is_a_straggler_before_twice_what_nearly_all_take() -> None:
+    assert decision({3: "held"}, elapsed_s=13.9, usual_s=7.0) == ()
+    assert decision({3: "held"}, elapsed_s=14.0, usual_s=7.0) == (3,)
+    assert decision({3: "held"}, elapsed_s=2.0, usual_s=0.1) == (3,)
 
 
 def test_as_long_as_most_run_all_may_simply_be_long() -> None:

@@ -18,6 +18,12 @@ def test_the_usual_names_of_the_environment_are_read(monkeypatch: pytest.MonkeyP
     [
         {"url": "http://host"},
         {"url": "redis://host?protocol=3"},
+        {"url": "redis+sentinel://host/service/0?protocol=3"},
+        {"url": "redis+sentinel://host:26379"},
+        {"url": "redis+sentinel:///service"},
+        {"url": "redis+sentinel://host:1,/service"},
+        {"url": "redis+sentinel://host:x/service"},
+        {"url": "redis+sentinel://host/service/x"},
         {"url": "redis://host?decode_responses=yes"},
         {"lease_s": 0.9, "renew_s": 0.5},
         {"block_s": 1.5, "socket_timeout_s": 2.0},

@@ -1,0 +1,1 @@
+"""`millrace drill`: load with known answers, faults, and an account of everything acknowledged."""
