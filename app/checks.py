@@ -1,14 +1,20 @@
 """What `/health/ready` depends on."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import redis
 
 from app.readiness import Check
 from db.database import Database
-from db.errors import CheckoutTimeout
+from db.errors import CheckoutTimeout, DatabaseReadOnly
+from tasks.errors import QueueUnavailable
 from tasks.link import borrowed
 
 POSTGRESQL = "postgresql"
+WRITES = "postgresql_writes"
 REDIS = "redis"
+READ_ONLY = "PostgreSQL is read-only"
 
 
 def postgresql_check(database: Database) -> Check:
@@ -26,11 +32,32 @@ def postgresql_check(database: Database) -> Check:
     return Check(POSTGRESQL, essential=True, probe=probe)
 
 
-def redis_check(client: redis.Redis) -> Check:
-    """Return the check that Redis answers; without it queries run direct."""
+def writes_check(own: Database) -> Check:
+    """Return the check that our own tables can be changed; queries and hashing do without."""
+
+    def probe() -> None:
+        try:
+            with own.connection(timeout_s=2.0) as connection:
+                # on in a standby, too
+                row = connection.execute("SHOW transaction_read_only").fetchone()
+        except CheckoutTimeout:
+            return
+        if row == ("on",):
+            raise DatabaseReadOnly(READ_ONLY, 0.0)
+
+    return Check(WRITES, essential=False, probe=probe)
+
+
+def redis_check(client: redis.Redis, look: Callable[[], object]) -> Check:
+    """Return the check that Redis answers; without it queries run direct.
+
+    `look` is called when it does: for what should be known without asking Redis.
+    """
 
     def probe() -> None:
         with borrowed(client) as link:
             link.call("PING")
+        with suppress(QueueUnavailable):
+            look()
 
     return Check(REDIS, essential=False, probe=probe)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from app.bodies import json_response, parse_body
+from app.lanes.lane import LaneName
 from app.problem_types import (
     BODY_TOO_LARGE,
     INTERNAL_ERROR,
@@ -21,7 +22,7 @@ from app.problem_types import (
 )
 from app.problems import Problem, ProblemType
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 View = Callable[..., BaseModel | Response]
 ViewT = TypeVar("ViewT", bound=View)
 
@@ -60,7 +61,7 @@ class Endpoint:
     can be sent as it is; the documentation shows it.  A view with a `request` model gets the
     parsed body as its first argument, and path parameters by name; it returns a model, or a whole
     Response.  A body in one of the media types of `reads` is read by the view itself; their models
-    are of one item, None for bytes of any kind.
+    are of one item, None for bytes of any kind.  `lane`: with which others it shares a limit.
     """
 
     method: Method
@@ -74,6 +75,7 @@ class Endpoint:
     problems: tuple[ProblemType, ...]
     example: Mapping[str, Any] | None
     view: View
+    lane: LaneName
     reads: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
     query: tuple[QueryParameter, ...] = ()
 
@@ -93,10 +95,14 @@ class Endpoint:
 
 
 class Endpoints:
-    """The calls of one subject, collected where their views are defined."""
+    """The calls of one subject, collected where their views are defined.
 
-    def __init__(self, tag: str) -> None:
+    `lane` is that of the calls that name none themselves.
+    """
+
+    def __init__(self, tag: str, lane: LaneName) -> None:
         self.tag = tag
+        self._lane = lane
         self._endpoints: list[Endpoint] = []
 
     def __iter__(self) -> Iterator[Endpoint]:
@@ -117,6 +123,7 @@ class Endpoints:
         reads: Mapping[str, type[BaseModel] | None] | None = None,
         query: Sequence[QueryParameter] = (),
         status: int = 200,
+        lane: LaneName | None = None,
     ) -> Callable[[ViewT], ViewT]:
         """Declare the decorated view as a call; its docstring is the documentation.
 
@@ -145,6 +152,7 @@ class Endpoints:
                     ),
                     example=example,
                     view=view,
+                    lane=lane or self._lane,
                     reads=dict(reads or {}),
                     query=tuple(query),
                 )

@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # from any folder
 
+from app.lanes.settings import LaneSettings
 from app.logs import logging_config
 from app.settings import AppSettings, SettingsInvalid, read
 from db.settings import DatabaseSettings
@@ -24,6 +25,7 @@ from tasks.settings import QueueSettings
 
 try:
     _settings = read(AppSettings)
+    _lanes = read(LaneSettings)
     read(DatabaseSettings)  # here already: a process that fails at its start fails again and again
     read(QueueSettings)
 except SettingsInvalid as error:
@@ -46,7 +48,7 @@ class _Logger(Logger):  # type: ignore[misc]
 bind = _settings.app_listen
 proc_name = "millrace-app"
 workers = _settings.app_processes
-threads = _settings.app_threads
+threads = _lanes.threads
 worker_class = "app.serving.ReplicaWorker"
 keepalive = _settings.app_keepalive_s
 graceful_timeout = _settings.app_grace_s

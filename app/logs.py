@@ -28,7 +28,8 @@ def formatter(log_format: LogFormat) -> logging.Formatter:
     if log_format == "json":
         last += [
             _TRACEBACKS,
-            structlog.processors.EventRenamer("message"),
+            # what is an event of docs/trouble.md has its name as `event`
+            structlog.processors.EventRenamer("message", replace_by="_event"),
             structlog.processors.JSONRenderer(),
         ]
     else:

@@ -6,10 +6,10 @@ do not survive one.
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import structlog
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
@@ -17,15 +17,20 @@ from app import endpoints
 from app.application import Application
 from app.body_streams import BodyStreams
 from app.cache.wiring import build_cache
-from app.checks import postgresql_check, redis_check
+from app.checks import READ_ONLY, postgresql_check, redis_check, writes_check
 from app.digests.wiring import build_digests
 from app.error_handling import register_error_handling
 from app.event_places import EventPlaces
+from app.events import Events
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.wiring import JOB_TYPES, build_jobs
+from app.lanes.admission import Admission
+from app.lanes.metrics import LaneMetrics
 from app.logs import configure_structlog
 from app.metrics import AppMetrics
+from app.mode_facts import ModeFacts
+from app.mode_watch import ModeMetrics, ModeWatch
 from app.passwords.wiring import build_passwords
 from app.problem_table import problem_document, title_of
 from app.queries.asynchronous.events import EventStreams
@@ -34,6 +39,7 @@ from app.queries.asynchronous.service import AsyncQueries
 from app.queries.asynchronous.store import AsyncStore
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
+from app.queries.replicas import ReplicaQueries
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
@@ -45,6 +51,7 @@ from app.replica_settings import ReplicaSettings
 from app.request_id import register_request_id
 from app.request_log import register_request_log
 from app.routes import (
+    breaker,
     cache,
     digests,
     explain,
@@ -65,17 +72,22 @@ from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
-from db.breaker import BreakerState
+from db.breaker import BreakerState, Mode
+from db.breaker_board import BreakerBoard
+from db.breaker_watch import BreakerWatch
 from db.database import Database
+from db.errors import DatabaseReadOnly
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
+from db.replicas import ReadReplica, ReplicaWatch, read_replicas
 from jobs.service import Jobs
 from query.statement import Parser
 from tasks.bell import Bell
 from tasks.client import connect
 from tasks.dead_letters import dead_letters
 from tasks.dispatcher import Dispatcher
+from tasks.events import OnEvent
 from tasks.heartbeat import Workers
 from tasks.lanes import PASSWORD, QUERY, lane_status
 
@@ -83,12 +95,16 @@ ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
     *job_history.endpoints, *job_rows.endpoints, *job_dead_letters.endpoints, *uploads.endpoints,
-    *cache.endpoints, *status.endpoints, *health.endpoints,
+    *cache.endpoints, *breaker.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
 
-_log = structlog.stdlib.get_logger("app.main")
+BREAKER_EVENTS: Mapping[BreakerState, str] = {
+    "open": "breaker_opened",
+    "half_open": "breaker_half_opened",
+    "closed": "breaker_closed",
+}
 
 
 def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
@@ -98,6 +114,8 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     services.database.open()
     services.own_database.open()
     services.readiness.start()
+    services.breaker_watch.start()
+    services.read_replicas.start()
     services.running.start()
     services.notices.start()
     services.asynchronous.executor.start()
@@ -112,27 +130,37 @@ def build_services(
 ) -> Services:
     """Build what the routes work with; nothing is connected or started yet."""
     metrics = AppMetrics(CollectorRegistry())
+    events = Events(metrics.registry)
 
-    def breaker_changed(old: BreakerState, new: BreakerState, error: BaseException | None) -> None:
-        _log.warning("breaker changed", old=old, new=new, reason=str(error) if error else None)
-        metrics.breaker_changed(new)
+    def breaker_changed(
+        old: BreakerState, new: BreakerState, error: BaseException | None, *, pool: str
+    ) -> None:
+        if pool == "app":
+            metrics.breaker_changed(new)
+        events.emit(BREAKER_EVENTS[new], str(error or f"was {old}").strip(), pool=pool)
 
-    database = reader_database(settings.database, "app", [breaker_changed])
-    own = own_database(settings.database, "app")
+    database = reader_database(settings.database, "app", [partial(breaker_changed, pool="app")])
+    own = own_database(settings.database, "app", [partial(breaker_changed, pool="app-own")])
     client = connect(settings.queue, "millrace-app")
+    board = BreakerBoard(client, "app")
 
     def found(check: str, ok: bool) -> None:
         metrics.check_up.labels(check).set(ok)
         metrics.pool_seen(database.status())
+        modes.look()
 
+    dispatcher = Dispatcher(client, settings.queue)
     readiness = Readiness(
-        [postgresql_check(database), redis_check(client)],
+        [postgresql_check(database), writes_check(own), redis_check(client, dispatcher.capacity)],
         interval_s=settings.app.app_probe_s,
-        describe=title_of,
+        describe=_described,
         on_finding=found,
     )
-    dispatcher = Dispatcher(client, settings.queue)
     query_metrics = QueryMetrics(metrics.registry)
+
+    admission: Admission[Any] = Admission(
+        settings.lanes, LaneMetrics(metrics.registry), events.emit, time.monotonic
+    )
     self_check = SelfCheck(
         database,
         SplittingOff(own),
@@ -140,6 +168,7 @@ def build_services(
         share=settings.query.self_check_share,
         timeout_s=settings.query.self_check_timeout_s,
         max_bytes=settings.query.max_answer_bytes,
+        emit=events.emit,
     )
     parser = Parser(
         cache_size=settings.query.plan_cache_size,
@@ -155,6 +184,14 @@ def build_services(
         settings=settings.query,
         metrics=query_metrics,
         self_check=self_check,
+        on_ran=admission.ran,
+    )
+    watch = ReplicaWatch(
+        database,
+        read_replicas(
+            settings.database, "app", lambda replica: partial(breaker_changed, pool=replica)
+        ),
+        on_change=partial(_read_replica_changed, events.emit),
     )
     # a client of its own: the cache gives up on Redis long before the queue does
     redis_timeout_s = settings.cache.cache_redis_timeout_s
@@ -174,7 +211,22 @@ def build_services(
         settings=settings.cache,
         query_settings=settings.query,
         database_settings=settings.database,
-        most_waiting=max(1, settings.app.app_threads - SPARE_THREADS),
+        most_waiting=max(1, settings.lanes.app_query_limit - SPARE_THREADS),
+        emit=events.emit,
+        replicas=_replica_queries(watch, dispatcher, parser, query_metrics, settings),
+    )
+    modes = ModeWatch(
+        ModeFacts(
+            readiness,
+            database,
+            own,
+            dispatcher,
+            answers_cache.stores,
+            is_caching=settings.cache.cache_ttl_s > 0,
+            overloaded=lambda: admission.trouble,
+        ),
+        events.emit,
+        ModeMetrics(metrics.registry),
     )
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
@@ -198,14 +250,23 @@ def build_services(
         metrics.registry,
         job_types,
     )
-    metrics.before_scrape.append(job_desk.metrics.look)
+    metrics.before_scrape += [job_desk.metrics.look, modes.look]
     return Services(
         settings=settings.app,
         metrics=metrics,
+        events=events,
         readiness=readiness,
+        modes=modes,
         started_at=time.monotonic(),
         database=database,
         own_database=own,
+        breaker_board=board,
+        breaker_watch=BreakerWatch(
+            board,
+            {pool.name: pool.breaker for pool in (database, own)},
+            on_order=partial(_breaker_commanded, events.emit),
+        ),
+        read_replicas=watch,
         redis=client,
         dispatcher=dispatcher,
         queries=queries,
@@ -217,18 +278,50 @@ def build_services(
         query_settings=settings.query,
         hashing=hashing,
         body_streams=BodyStreams(
-            max(1, min(settings.app.app_body_streams, settings.app.app_threads - SPARE_THREADS))
+            max(
+                1, min(settings.app.app_body_streams, settings.lanes.app_bulk_limit - SPARE_THREADS)
+            )
         ),
         uploads=uploaded,
         jobs=job_desk,
-        digests=build_digests(own, settings.digests),
+        digests=build_digests(own, settings.digests, metrics.registry),
         passwords=build_passwords(
-            own, client, settings.queue, settings.passwords, settings.password_limits
+            own,
+            client,
+            settings.queue,
+            settings.passwords,
+            settings.password_limits,
+            metrics.registry,
         ),
         cache=answers_cache,
+        admission=admission,
         workers=Workers(client),
         dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
+    )
+
+
+def _replica_queries(
+    watch: ReplicaWatch,
+    dispatcher: Dispatcher,
+    parser: Parser,
+    metrics: QueryMetrics,
+    settings: ReplicaSettings,
+) -> ReplicaQueries | None:
+    def service(replica: ReadReplica) -> QueryService:
+        return QueryService(
+            replica.database,
+            dispatcher,
+            parser=parser,
+            catalog=CatalogReader(settings.database.schema_name),
+            settings=settings.query,
+            metrics=metrics,
+        )
+
+    if not watch.replicas:
+        return None
+    return ReplicaQueries(
+        watch, {replica.name: service(replica) for replica in watch.replicas}, metrics
     )
 
 
@@ -251,6 +344,21 @@ def _async_queries(
     )
     executor = Executor(store, queries, running, metrics, rules, problem_document)
     return AsyncQueries(store, executor, switchboard, metrics, new_id=lambda: uuid.uuid4().hex)
+
+
+def _read_replica_changed(emit: OnEvent, replica: str, problem: str | None) -> None:
+    if problem is None:
+        emit("read_replica_ready", "how far behind it is, is known", replica=replica)
+    else:
+        emit("read_replica_unfit", problem, replica=replica)
+
+
+def _breaker_commanded(emit: OnEvent, mode: Mode, before: Mode, reason: str) -> None:
+    emit("breaker_commanded", reason or "the order is over", mode=mode, before=before)
+
+
+def _described(error: Exception) -> str:
+    return READ_ONLY if isinstance(error, DatabaseReadOnly) else title_of(error)
 
 
 def build_app(services: Services) -> Flask:
@@ -276,6 +384,7 @@ def begin_drain(services: Services) -> None:
     Asynchronous queries run elsewhere, and who watches one connects again.  What clients wait for
     goes on.
     """
+    services.modes.look()
     services.event_streams.places.stop()
     services.asynchronous.executor.give_back()
 
@@ -283,6 +392,8 @@ def begin_drain(services: Services) -> None:
 def close(services: Services) -> None:
     """End what `create_app` started; called when the serving process ends."""
     services.readiness.stop()
+    services.breaker_watch.stop()
+    services.read_replicas.stop()
     services.event_streams.places.stop()
     services.asynchronous.executor.stop()
     services.notices.stop()

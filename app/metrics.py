@@ -27,7 +27,7 @@ class AppMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.before_scrape: list[Callable[[], None]] = []
+        self.before_scrape: list[Callable[[], object]] = []
         self.request_seconds = Histogram(
             "millrace_app_request_duration_seconds",
             "Time from the request's start to its response, by route template.",

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.models import ResponseModel
+from app.modes import ModeName
 from app.readiness import State
 
 
@@ -22,11 +23,26 @@ class CheckDocument(ResponseModel):
     age_s: float | None = Field(description="Seconds since the check ended; null before the first.")
 
 
+class ModeDocument(ResponseModel):
+    """A mode that is on."""
+
+    name: ModeName = Field(description="Which; each is explained in docs/trouble.md.")
+    since: str = Field(description="When this process entered it: ISO 8601, UTC.")
+    cause: str = Field(description="Why.")
+    meaning: str = Field(description="What it means for clients.")
+
+
 class ReadyResponse(ResponseModel):
     """Whether to send requests here, and why."""
 
     status: State = Field(
-        description="`ready`; `degraded`: Redis is away, queries run direct; with 503 `starting`, "
-        "`unavailable`: PostgreSQL cannot be reached, or `draining`: the replica is stopping."
+        description="`ready`; `degraded`: Redis is away, or PostgreSQL read-only; with 503 "
+        "`starting`, `unavailable`: PostgreSQL cannot be reached, or `draining`: the replica is "
+        "stopping."
     )
-    checks: dict[str, CheckDocument] = Field(description="By name: `postgresql` and `redis`.")
+    checks: dict[str, CheckDocument] = Field(
+        description="By name: `postgresql`, `postgresql_writes` and `redis`."
+    )
+    modes: list[ModeDocument] = Field(
+        description="What is not as usual just now, and why; empty when all is well."
+    )

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.models import ResponseModel
+from app.models_health import ModeDocument
 from app.readiness import State
 
 
@@ -27,6 +28,17 @@ class PoolDocument(ResponseModel):
     waiting: int = Field(description="Callers that wait for one.")
 
 
+class ReadReplicaDocument(ResponseModel):
+    """A read replica, as this process sees it."""
+
+    name: str = Field(description="Where it is.")
+    age_s: float | None = Field(
+        description="How old what it shows is at most, in seconds; null when that is not known."
+    )
+    problem: str | None = Field(description="Why it is not used; null when it can be.")
+    breaker: Literal["closed", "open", "half_open"]
+
+
 class DatabasePart(ResponseModel):
     """PostgreSQL, as this process sees it."""
 
@@ -34,6 +46,9 @@ class DatabasePart(ResponseModel):
         description="State of the circuit breaker; while it is open PostgreSQL is not asked."
     )
     pool: PoolDocument
+    read_replicas: list[ReadReplicaDocument] = Field(
+        description="Those that queries may run on which allow some staleness."
+    )
     error: str | None = Field(description="Why PostgreSQL cannot be used; null when it can.")
 
 
@@ -101,6 +116,9 @@ class StatusResponse(ResponseModel):
 
     version: str = Field(description="Version of Millrace.")
     replica: ReplicaPart
+    modes: list[ModeDocument] = Field(
+        description="What is not as usual in this process just now, and why."
+    )
     database: DatabasePart
     workers: WorkersPart
     lanes: LanesPart

@@ -23,6 +23,7 @@ from app.problem_types import (
     BODY_TOO_LARGE,
     CURSOR_INVALID,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     DATABASE_UNAVAILABLE,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
@@ -49,7 +50,8 @@ from app.queries.errors import Overloaded
 from app.queries.problems import query_problem, sql_problem
 from app.queries.sql_error import SqlError
 from app.uploads.problems import digest_wrong, offset_wrong, too_many
-from db.errors import CheckoutTimeout, DatabaseUnavailable
+from db.breaker_board import BoardUnavailable
+from db.errors import CheckoutTimeout, DatabaseReadOnly, DatabaseUnavailable
 from hashing.errors import OptionRefused, OutOfService
 from jobs.errors import CursorMalformed, NotPossible
 from jobs.upload_errors import (
@@ -100,11 +102,15 @@ def _database_unavailable(error: DatabaseUnavailable) -> Problem:
     )
 
 
+def _database_read_only(error: DatabaseReadOnly) -> Problem:
+    return Problem(DATABASE_READ_ONLY, str(error), retry_after_s=error.retry_after_s)
+
+
 def _database_busy(error: CheckoutTimeout) -> Problem:
     return Problem(DATABASE_BUSY, str(error), retry_after_s=1.0)
 
 
-def _queue_unavailable(_error: QueueError) -> Problem:
+def _queue_unavailable(_error: Exception) -> Problem:
     return Problem(
         QUEUE_UNAVAILABLE,
         "The task queue cannot be used just now. Try again after the time in Retry-After.",
@@ -164,7 +170,9 @@ TABLE: Mapping[type[Exception], Row] = {
     RequestEntityTooLarge: _too_large,
     HTTPException: _other_http_error,
     DatabaseUnavailable: _database_unavailable,
+    DatabaseReadOnly: _database_read_only,
     CheckoutTimeout: _database_busy,
+    BoardUnavailable: _queue_unavailable,
     QueueError: _queue_unavailable,
     GatherTimeout: TIMED_OUT,
     NotPossible: _job_state_unfit,

@@ -52,6 +52,11 @@ DATABASE_BUSY = ProblemType(
     "database-busy", 503, "No connection to PostgreSQL became free in time",
     "All connections of the replica's pool are in use. Retry-After says when to try again.",
 )  # fmt: skip
+DATABASE_READ_ONLY = ProblemType(
+    "database-read-only", 503, "PostgreSQL takes no writes",
+    "It is a standby, or was made read-only. Queries go on; nothing was written. Retry-After says "
+    "when to try again.",
+)  # fmt: skip
 QUEUE_UNAVAILABLE = ProblemType(
     "queue-unavailable", 503, "The task queue cannot be used",
     "Redis cannot be reached, or no worker lives. Retry-After says when to try again.",
@@ -226,9 +231,10 @@ PASSWORDS_BUSY = ProblemType(
     "again.",
 )  # fmt: skip
 OVERLOADED = ProblemType(
-    "overloaded", 503, "There is no room for this request just now",
-    "As many as can be served in time are at work or waiting. Retry-After says when to try again, "
-    "and retry_after_s the same as a number.",
+    "overloaded", 503, "There is more to do than can be done in time",
+    "Nothing was done, so it is safe to send the request again after the time in Retry-After, "
+    "which retry_after_s has as a number. lane, where it is given, is the kind of request "
+    "that there were too many of.",
 )  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
@@ -244,6 +250,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     INTERNAL_ERROR,
     DATABASE_UNAVAILABLE,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     QUEUE_UNAVAILABLE,
     TIMED_OUT,
     NOTHING_CACHED,

@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import structlog
-
-_log = structlog.stdlib.get_logger("app.readiness")
-
 State = Literal["ready", "degraded", "starting", "unavailable", "draining"]
 
 
@@ -27,10 +23,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found last.  `problem` is None when all was well; `at` is by the clock."""
+    """What a check found last.  `problem` is None when all was well; `at` is by the clock.
+
+    `reason`: the error's own words, which are the log's business.
+    """
 
     at: float
     problem: str | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,11 @@ class Readiness:
             check.probe()
         except Exception as error:  # noqa: BLE001 - whatever it is, the check has failed
             problem: str | None = self._describe(error)
-            reason: str | None = str(error)
+            reason = str(error)
         else:
-            problem = reason = None
-        before = self._findings.get(check.name)
-        self._findings[check.name] = Finding(self._clock(), problem)
+            problem, reason = None, ""
+        self._findings[check.name] = Finding(self._clock(), problem, reason)
         self._on_finding(check.name, problem is None)
-        if before is None or (before.problem is None) != (problem is None):
-            write = _log.info if problem is None else _log.warning
-            write("check changed", check=check.name, ok=problem is None, reason=reason)
 
     def checks(self) -> Mapping[str, CheckState]:
         """Return the state of each check, by name."""
@@ -113,6 +109,11 @@ class Readiness:
     def problem(self, name: str) -> str | None:
         """Return what the check of that name found wrong; None when it found nothing wrong."""
         return self.checks()[name].problem
+
+    def reason(self, name: str) -> str:
+        """Return why the check of that name failed last, in words for the log; or nothing."""
+        finding = self._findings.get(name)
+        return "" if finding is None else finding.reason
 
     def state(self) -> State:
         """Return what to tell the balancer: requests are welcome when ready or degraded."""

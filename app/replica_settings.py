@@ -6,6 +6,7 @@ from typing import Self
 from app.cache.settings import CacheSettings
 from app.digests.settings import DigestSettings
 from app.hashes.settings import HashSettings
+from app.lanes.settings import LaneSettings
 from app.passwords.settings import PasswordSettings
 from app.queries.settings import QuerySettings
 from app.settings import AppSettings, read
@@ -20,6 +21,7 @@ class ReplicaSettings:
     """One member for each subject, which documents its own variables."""
 
     app: AppSettings
+    lanes: LaneSettings
     database: DatabaseSettings
     queue: QueueSettings
     query: QuerySettings
@@ -37,6 +39,7 @@ class ReplicaSettings:
         """Read them all.  Raises SettingsInvalid."""
         return cls(
             read(AppSettings),
+            read(LaneSettings),
             read(DatabaseSettings),
             read(QueueSettings),
             read(QuerySettings),

@@ -1,27 +1,25 @@
 """gunicorn's threaded worker, taught to drain where a balancer can see it, and to speak JSON."""
 
 import json
-import socket
+import os
 import time
 import uuid
-from contextlib import suppress
 from typing import Any
 
 from gunicorn.workers import base  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from app.main import begin_drain, close
+from app.lanes.departing import see_off
+from app.lanes.paths import LanePaths
+from app.lanes.worker import LaneWorker
+from app.main import ENDPOINTS, begin_drain, close
 from app.problem_types import BAD_REQUEST, INTERNAL_ERROR
 from app.problems import MEDIA_TYPE
 from app.request_id import HEADER
 from app.services import EXTENSION, Services
 from app.trailers import offering_trailers
 
-LINGER_S = 2.0
-LINGER_BYTES = 64 * 1024 * 1024
 
-
-class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
+class ReplicaWorker(LaneWorker):
     """Serves requests in threads, until told to stop; then drains.
 
     On SIGTERM gunicorn alone stops accepting at once: a balancer learns that from connections
@@ -29,7 +27,9 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
     `app_drain_s`; only then it stops accepting, and finishes what it has.
     """
 
+    age: int
     alive: bool
+    cfg: Any
     services: Services
     wsgi: Any
     draining_since: float | None = None
@@ -39,7 +39,13 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
         super().load_wsgi()
         self.services = self.wsgi.extensions[EXTENSION]
         self.services.readiness.watch_drain(lambda: self.draining_since is not None)
-        self.wsgi = offering_trailers(self.wsgi)
+        if self.age > self.cfg.workers:  # gunicorn numbers them: the first ones came before
+            self.services.events.emit(
+                "process_restarted", "another serving process has ended", pid=os.getpid()
+            )
+        self.admission = self.services.admission
+        self.lane_paths = LanePaths(ENDPOINTS)
+        self.wsgi = self.telling_wait(offering_trailers(self.wsgi))
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         """Begin to drain (SIGTERM)."""
@@ -113,23 +119,6 @@ class ReplicaWorker(ThreadWorker):  # type: ignore[misc]
 
 def _leave_closed(graceful: bool = False) -> None:
     """Do nothing: the connection is closed already."""
-
-
-def see_off(sock: socket.socket) -> None:
-    """Close once the peer has read the answer (RFC 9112, section 9.6).
-
-    Say that no more comes, then read on until the peer closes too, within limits.
-    """
-    deadline = time.monotonic() + LINGER_S
-    left = LINGER_BYTES
-    with sock, suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
-        while left > 0 and (remaining := deadline - time.monotonic()) > 0:
-            sock.settimeout(remaining)
-            data = sock.recv(65536)
-            if not data:
-                break
-            left -= len(data)
 
 
 def write_problem(sock: Any, status: int, reason: str, message: str) -> None:

@@ -36,7 +36,6 @@ class AppSettings(BaseSettings):
 
     app_listen: str = Field(default="127.0.0.1:8000", description="Address to serve on, host:port.")
     app_processes: int = Field(default=1, ge=1, description="Serving processes of the replica.")
-    app_threads: int = Field(default=16, ge=1, description="Requests a process works on at once.")
     app_max_body_bytes: int = Field(
         default=1_048_576, ge=1, description="Largest JSON body; a larger one is refused with 413."
     )
@@ -44,7 +43,7 @@ class AppSettings(BaseSettings):
         default=10,
         ge=1,
         description="Bodies above 64 KiB of hash streams, batches and uploads that a process "
-        "receives at once; further ones get 503. Each holds a thread; two are left in any case.",
+        "receives at once; further ones get 503. Two of MILLRACE_APP_BULK_LIMIT are left anyway.",
     )
     app_keepalive_s: int = Field(
         default=90,

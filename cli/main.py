@@ -7,6 +7,7 @@ import sys
 import click
 from pydantic import ValidationError
 
+from cli.breaker import breaker
 from cli.diff import diff
 from cli.drill.command import drill
 from cli.embedded.errors import EmbeddedServerError
@@ -16,6 +17,7 @@ from cli.hash import hash_command
 from cli.jobs import jobs
 from cli.load import load
 from cli.query import query
+from cli.status import status
 from cli.up import exit_code, up
 
 USAGE = 2
@@ -46,6 +48,8 @@ millrace.add_command(diff)
 millrace.add_command(explain)
 millrace.add_command(jobs)
 millrace.add_command(drill)
+millrace.add_command(status)
+millrace.add_command(breaker)
 
 
 def main() -> None:

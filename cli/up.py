@@ -206,6 +206,7 @@ class _Loop:
             f"  curl {address}/v1/status",
             f"Database: psql '{masked(running.servers.database_url)}'",
             f"Balancer's status: http://127.0.0.1:{self._wishes.admin_port}/lb/status",
+            *(f"Worker's metrics: http://{one}/metrics" for one in running.workers),
             f"Logs: {self._session.logs}",
             "Ctrl-C stops everything.",
         ]

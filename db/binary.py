@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import psycopg
 from psycopg.pq import ExecStatus, Format
-from psycopg.pq.abc import PGresult
 
 from db.pool import Connection
 
@@ -19,11 +18,7 @@ def execute_binary(
     """
     formats = [Format.BINARY if isinstance(value, bytes) else Format.TEXT for value in values]
     encoded = [value.encode() if isinstance(value, str) else value for value in values]
-    result: PGresult = connection.counted(
-        lambda: connection.pgconn.exec_params(
-            sql.encode(), encoded, param_formats=formats, result_format=Format.BINARY
-        )
-    )
+    result = connection.extended(sql.encode(), encoded, formats, Format.BINARY)
     if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
         raise psycopg.errors.error_from_result(result)
     columns = range(result.nfields)

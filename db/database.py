@@ -14,14 +14,29 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from db.adapters import text_adapters
 from db.breaker import Breaker, BreakerState
-from db.errors import CheckoutTimeout, DatabaseUnavailable
-from db.pool import ConnectFailed, Connection, FailFastPool
+from db.errors import (
+    CheckoutTimeout,
+    ConnectionLost,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    TooSlow,
+)
+from db.pool import ConnectFailed, Connection, FailFastPool, Silence
 from db.sqlstate import is_infrastructure, sqlstate_of
 
 # Settings survive a transaction only if it commits, and these locks survive even a rollback; both
 # would meet the connection's next user.  One round trip, together with the rollback.
 _CLEAN = b"RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all()"
 _ROLL_BACK_AND_CLEAN = b"ROLLBACK; " + _CLEAN
+
+# What has PostgreSQL do nothing may take so long; so may its answer once it was to have ended a
+# statement by itself.
+_PROMPT_S = 2.0
+# At a time, so that after an outage the pools of all processes fill as fast as they are asked, and
+# not at once.
+_CONNECTING = 2
+_READ_ONLY = "25006"
+_READ_ONLY_RETRY_S = 5.0
 
 # A peer that vanished without a word is noticed in about half a minute rather than in hours.
 _DEFAULTS = {
@@ -53,7 +68,9 @@ class Database:
     Nothing here needs PostgreSQL to be up: a pool opens without it, and recovers with it.  Open
     it after forking: connections must not be shared between processes.
 
-    `session` holds server settings (name to value) that each connection starts with.
+    `session` holds server settings (name to value) that each connection starts with.  `answer_s`:
+    how long a reply may take, for a server that no longer keeps limits by itself; None: for ever.
+    `writes`: a server that takes no writes is none to stay connected to.
     """
 
     def __init__(
@@ -68,14 +85,22 @@ class Database:
         max_waiting: int = 100,
         max_lifetime_s: float = 3600.0,
         connect_timeout_s: int = 5,
+        answer_s: float | None = None,
+        writes: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._breaker = breaker
         self._name = name
         self._pool_wait_s = pool_wait_s
         self._clock = clock
+        self._answer_s = None if answer_s is None else answer_s + _PROMPT_S
+        self._writes = writes
+        conninfo = connection_string(url, name, session or {}, connect_timeout_s, writes=writes)
+        self._has_other_hosts = has_several_hosts(conninfo)
         self._pool = FailFastPool(
-            connection_string(url, name, session or {}, connect_timeout_s),
+            conninfo,
+            made=breaker.took,
+            num_workers=_CONNECTING,
             kwargs={
                 "autocommit": True,
                 "context": text_adapters(),
@@ -90,6 +115,16 @@ class Database:
             max_waiting=max_waiting,
             max_lifetime=max_lifetime_s,
         )
+
+    @property
+    def name(self) -> str:
+        """What status calls it."""
+        return self._name
+
+    @property
+    def breaker(self) -> Breaker:
+        """The breaker in front of it."""
+        return self._breaker
 
     def open(self) -> None:
         """Start the pool; returns at once, whether or not PostgreSQL is there."""
@@ -116,8 +151,9 @@ class Database:
         On leaving, an open transaction is rolled back and session settings and advisory locks are
         reset, in one round trip: callers that only read need not end their transaction.
 
-        Raises CheckoutTimeout, DatabaseUnavailable (also when the connection is lost within the
-        block) and BreakerOpen.  A psycopg.Error about the SQL itself passes through.
+        Raises CheckoutTimeout, DatabaseUnavailable, BreakerOpen, and for what happens within the
+        block ConnectionLost, TooSlow and DatabaseReadOnly, which are DatabaseUnavailable too.  A
+        psycopg.Error about the SQL itself passes through.
         """
         wait_s = self._pool_wait_s if timeout_s is None else min(timeout_s, self._pool_wait_s)
         deadline = self._clock() + wait_s
@@ -128,11 +164,14 @@ class Database:
                 self._try(deadline, wait_s)
         with self._breaker.guard():
             connection = self._check_out(deadline, wait_s)
+            connection.patience_s = self._answer_s
             try:
                 yield connection
             except Exception as error:
+                if self._writes and sqlstate_of(error) == _READ_ONLY:
+                    raise self._read_only(connection) from error
                 if _is_lost(connection, error):
-                    raise self._unavailable(str(error)) from error
+                    raise self._lost(error) from error
                 raise
             finally:
                 self._give_back(connection)
@@ -152,12 +191,15 @@ class Database:
 
     def _try(self, deadline: float, wait_s: float) -> None:
         connection = self._check_out(deadline, wait_s)
+        began = self._clock()
         try:
             connection.execute("")
         except psycopg.Error as error:
             raise self._unavailable(str(error)) from error
         finally:
             self._give_back(connection)
+        if self._clock() - began > 2 * self._breaker.rules.slow_s:  # two round trips
+            raise TooSlow("PostgreSQL answers too slowly.", self._breaker.retry_after_s)
 
     def _check_out(self, deadline: float, wait_s: float) -> Connection:
         while True:
@@ -166,20 +208,24 @@ class Database:
             except TooManyRequests as error:
                 raise CheckoutTimeout(f"{error}; try again later.", 0.0) from error
             except PoolTimeout as error:
-                if not self._pool.has_live_connection:
+                is_slow = self._pool.attempts.longest_s() > self._breaker.rules.slow_s
+                if is_slow or not self._pool.has_live_connection:
                     raise self._unavailable("it does not answer") from error
                 raise CheckoutTimeout(
-                    f"No connection became free within {wait_s:g} s: all "
-                    f"{self._pool.max_size} are in use.", wait_s,
+                    f"No connection became free within {wait_s:g} s, of at most "
+                    f"{self._pool.max_size}.", wait_s,
                 ) from error  # fmt: skip
             except (ConnectFailed, PoolClosed) as error:
                 raise self._unavailable(str(error)) from error
+            connection.patience_s, connection.answer_by = _PROMPT_S, None
             if _is_usable(connection):
                 return connection
             connection.close()
             self._pool.putconn(connection)
 
     def _give_back(self, connection: Connection) -> None:
+        connection.patience_s, connection.answer_by = _PROMPT_S, None
+        began = self._clock()
         try:
             status = connection.pgconn.transaction_status
             if status == TransactionStatus.ACTIVE:
@@ -188,15 +234,32 @@ class Database:
                 connection.close()
             elif status != TransactionStatus.UNKNOWN:
                 idle = status == TransactionStatus.IDLE
-                result = connection.pgconn.exec_(_CLEAN if idle else _ROLL_BACK_AND_CLEAN)
+                result = connection.simple(_CLEAN if idle else _ROLL_BACK_AND_CLEAN)
+                self._breaker.took(self._clock() - began)
                 if result.status != ExecStatus.TUPLES_OK:
                     connection.close()
                 elif not connection.autocommit:
                     connection.set_autocommit(True)
+        except Silence:
+            self._breaker.took(self._clock() - began)
         except psycopg.Error:
             connection.close()
         finally:
             self._pool.putconn(connection)
+
+    def _lost(self, error: Exception) -> DatabaseUnavailable:
+        kind = TooSlow if isinstance(error, Silence) else ConnectionLost
+        reason = f"PostgreSQL is not available: {str(error).strip()}"
+        return kind(reason, self._breaker.retry_after_s)
+
+    def _read_only(self, connection: Connection) -> DatabaseReadOnly:
+        connection.close()
+        if self._has_other_hosts:
+            self._pool.drain()  # another host may be the one that takes writes by now
+        return DatabaseReadOnly(
+            "PostgreSQL takes no writes just now: it is a standby, or was made read-only.",
+            _READ_ONLY_RETRY_S,
+        )
 
     def _unavailable(self, reason: str) -> DatabaseUnavailable:
         return DatabaseUnavailable(
@@ -205,13 +268,24 @@ class Database:
 
 
 def connection_string(
-    url: str, program: str, session: Mapping[str, str], connect_timeout_s: int
+    url: str,
+    program: str,
+    session: Mapping[str, str],
+    connect_timeout_s: int,
+    *,
+    writes: bool = True,
 ) -> str:
     """Return libpq's connection string for `url` with our settings; what `url` says itself stays.
 
-    `session` is passed as libpq `options`, after those of the URL, so it has the last word.
+    `session` is passed as libpq `options`, after those of the URL, so it has the last word.  Of
+    several hosts the primary is chosen: also to read, since a standby lags behind.
     """
     given = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    if has_several_hosts(url):
+        given.setdefault("target_session_attrs", "read-write")
+    if not writes and given.get("target_session_attrs") == "read-write":
+        # the reader's sessions are read-only by their own settings, and would be refused everywhere
+        given["target_session_attrs"] = "primary"
     options = [given.pop("options", "")]
     options += [f"-c {name}={_escaped(value)}" for name, value in session.items()]
     ours = {
@@ -223,6 +297,12 @@ def connection_string(
         "options": " ".join(options).strip(),
     }
     return make_conninfo("", **ours)
+
+
+def has_several_hosts(url: str) -> bool:
+    """Tell whether `url` names more than one server."""
+    given = conninfo_to_dict(url)
+    return any("," in str(given.get(name) or "") for name in ("host", "hostaddr"))
 
 
 def _escaped(value: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import psycopg
+from psycopg.generators import execute
 from psycopg.pq import ExecStatus
 
 from db.pool import Connection
@@ -28,9 +29,10 @@ def describe_result(
     """
     pgconn = connection.pgconn
     values = [None if value is None else value.encode() for value in parameters]
-    declared = pgconn.exec_params((DECLARE + sql).encode(), values)
+    declared = connection.extended((DECLARE + sql).encode(), values)
     if declared.status != ExecStatus.COMMAND_OK:
         raise psycopg.errors.error_from_result(declared)
-    result = pgconn.describe_portal(b"described")
-    pgconn.exec_(b"CLOSE described")
+    pgconn.send_describe_portal(b"described")
+    (result,) = connection.wait(execute(pgconn))
+    connection.simple(b"CLOSE described")
     return columns_of(result)

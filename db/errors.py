@@ -35,5 +35,20 @@ class BreakerOpen(DatabaseUnavailable):
     """PostgreSQL has failed often enough that it isn't even asked for a while."""
 
 
+class ConnectionLost(DatabaseUnavailable):
+    """The connection broke while it was in use; what only read may be tried again at once."""
+
+
+class TooSlow(DatabaseUnavailable):
+    """PostgreSQL answers, or lets itself be reached, too slowly to be used."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """PostgreSQL answers and takes no writes: a standby, or a server that was made read-only.
+
+    What only reads goes on.
+    """
+
+
 class MigrationFailed(DatabaseError):
     """The database cannot be brought to this version; nothing of the failed step remains."""

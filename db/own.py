@@ -21,13 +21,7 @@ def own_database(
     `program` names it, `listeners` are called after each change of the breaker's state, `session`
     holds further server settings of its connections.
     """
-    breaker = Breaker(
-        judge,
-        failures=settings.breaker_failures,
-        reset_s=settings.breaker_reset_s,
-        reset_max_s=settings.breaker_reset_max_s,
-        listeners=listeners,
-    )
+    breaker = Breaker(judge, settings.breaker_rules, listeners=listeners)
     return Database(
         settings.url,
         breaker=breaker,
@@ -44,4 +38,6 @@ def own_database(
         max_waiting=settings.max_waiting,
         max_lifetime_s=settings.max_lifetime_s,
         connect_timeout_s=settings.connect_timeout_s,
+        answer_s=STATEMENT_TIMEOUT_S,
+        writes=True,
     )

@@ -77,13 +77,7 @@ def reader_database(
     `listeners` are called after each change of the breaker's state: see Breaker.  `url`: of another
     database, by a role that may do no more than its owner wants Millrace's users to.
     """
-    breaker = Breaker(
-        judge,
-        failures=settings.breaker_failures,
-        reset_s=settings.breaker_reset_s,
-        reset_max_s=settings.breaker_reset_max_s,
-        listeners=listeners,
-    )
+    breaker = Breaker(judge, settings.breaker_rules, listeners=listeners)
     return Database(
         url or settings.reader_url or reader_url(settings.url, settings.reader_role),
         breaker=breaker,
@@ -94,4 +88,5 @@ def reader_database(
         max_waiting=settings.max_waiting,
         max_lifetime_s=settings.max_lifetime_s,
         connect_timeout_s=settings.connect_timeout_s,
+        answer_s=settings.statement_timeout_s or None,
     )

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from db.breaker import BreakerRules
 
 OWN_SCHEMA = "millrace"
 
@@ -25,6 +27,17 @@ def _exposed_schema(name: str) -> str:
     if name in {OWN_SCHEMA, "information_schema"} or name.startswith("pg_"):
         raise ValueError(f"the schema {name!r} is not for users' tables")
     return name
+
+
+def _one_server(url: str) -> str:
+    given = conninfo_to_dict(_connection_url(url))
+    if any("," in str(given.get(name) or "") for name in ("host", "hostaddr")):
+        raise ValueError("names several hosts; give a URL for each replica, with a space between")
+    return url
+
+
+def _words(urls: object) -> object:
+    return tuple(urls.split()) if isinstance(urls, str) else urls
 
 
 Url = Annotated[str, AfterValidator(_connection_url)]
@@ -47,6 +60,9 @@ class DatabaseSettings(BaseSettings):
 
     url: Url = Field(validation_alias="DATABASE_URL", repr=False)
     reader_url: Url | None = Field(default=None, validation_alias="MILLRACE_READER_URL", repr=False)
+    replica_urls: Annotated[
+        tuple[Annotated[str, AfterValidator(_one_server)], ...], NoDecode, BeforeValidator(_words)
+    ] = Field(default=(), validation_alias="MILLRACE_REPLICA_URLS", repr=False)
     reader_role: Name = Field(default="millrace_reader", validation_alias="MILLRACE_READER_ROLE")
     schema_name: Annotated[Name, AfterValidator(_exposed_schema)] = Field(
         default="public", validation_alias="MILLRACE_SCHEMA"
@@ -62,8 +78,27 @@ class DatabaseSettings(BaseSettings):
     idle_transaction_timeout_s: float = Field(default=60.0, ge=0)
     temp_file_limit_mb: int = Field(default=4096, ge=0, le=2_000_000)
     breaker_failures: int = Field(default=5, ge=1)
+    breaker_window_s: float = Field(default=10.0, gt=0)
+    breaker_min_calls: int = Field(default=10, ge=1)
+    breaker_failure_share: float = Field(default=0.5, gt=0, le=1)
+    breaker_slow_s: float = Field(default=1.0, gt=0)
+    breaker_slow_share: float = Field(default=0.5, gt=0, le=1)
     breaker_reset_s: float = Field(default=1.0, gt=0)
     breaker_reset_max_s: float = Field(default=10.0, gt=0)
+
+    @property
+    def breaker_rules(self) -> BreakerRules:
+        """What the settings say of each breaker."""
+        return BreakerRules(
+            failures=self.breaker_failures,
+            window_s=self.breaker_window_s,
+            min_calls=self.breaker_min_calls,
+            failure_share=self.breaker_failure_share,
+            slow_s=self.breaker_slow_s,
+            slow_share=self.breaker_slow_share,
+            reset_s=self.breaker_reset_s,
+            reset_max_s=self.breaker_reset_max_s,
+        )
 
     def __init__(self, **given: Any) -> None:  # so that type checkers allow none to be given
         super().__init__(**given)

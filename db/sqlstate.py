@@ -3,7 +3,7 @@
 import psycopg
 
 from db.breaker import Outcome
-from db.errors import BreakerOpen, DatabaseUnavailable
+from db.errors import BreakerOpen, DatabaseReadOnly, DatabaseUnavailable
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _INFRASTRUCTURE = (
@@ -39,6 +39,8 @@ def judge(error: BaseException) -> Outcome:
     """
     if isinstance(error, BreakerOpen):
         return "unknown"
+    if isinstance(error, DatabaseReadOnly):
+        return "success"  # what only reads works
     if isinstance(error, DatabaseUnavailable):
         return "failure"
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:

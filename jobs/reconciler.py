@@ -3,18 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-import structlog
-
 from db.database import Database
 from jobs.ledger import Failure, Ledger
 from jobs.retry import RetryPolicy, next_pause_s
 from tasks.bell import MOST_NOTICES, Bell
+from tasks.events import OnEvent, unheard
+from tasks.lanes import BULK
 
 LAPSED_AT_ONCE = 100
 PATIENCE = 10
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('millrace.jobs'), hashtext('reconciler'))"
-
-_log = structlog.get_logger(__name__)
 
 
 class Steps(Protocol):
@@ -38,6 +36,7 @@ class Reconciler:
         bell: Bell,
         policies: Mapping[str, RetryPolicy],
         random_share: Callable[[], float],
+        on_event: OnEvent = unheard,
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -45,6 +44,7 @@ class Reconciler:
         self._bell = bell
         self._policies = policies
         self._random_share = random_share
+        self._on_event = on_event
         self._missed = 0
 
     def round(self) -> bool:
@@ -76,7 +76,8 @@ class Reconciler:
                 claim, Failure("WorkerLost", error, pause_s), only_if_lapsed=True
             )
             if state is not None:
-                _log.warning(
-                    "lease lapsed", job=claim.job_id, task=claim.number, worker=worker,
-                    attempt=claim.attempt, state=state,
-                )  # fmt: skip
+                facts = {"job": claim.job_id, "task": claim.number, "attempt": claim.attempt}
+                cause = f"nothing was heard of worker {worker}"
+                self._on_event("lease_lapsed", cause, lane=BULK.name, state=state, **facts)
+                if state == "dead":
+                    self._on_event("dead_letter", error, lane=BULK.name, **facts)

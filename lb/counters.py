@@ -24,7 +24,7 @@ class Counters:
     def __init__(self) -> None:
         self.active = 0
         self.own_answers = [0] * 10
-        self.retries = {"connect": 0, "closed": 0, "silent": 0}
+        self.retries = {"connect": 0, "closed": 0, "silent": 0, "overloaded": 0}
         self.connections_refused = 0
         self.proxy_protocol_refused = {"untrusted": 0, "malformed": 0, "late": 0}
         self.duration_counts = [0] * (len(BUCKETS) + 1)

@@ -16,7 +16,8 @@ def configure(level: str, log_format: str) -> None:
     renderers: list[structlog.typing.Processor] = (
         [
             _TRACEBACKS,
-            structlog.processors.EventRenamer("message"),
+            # what is an event of docs/trouble.md has its name as `event`
+            structlog.processors.EventRenamer("message", replace_by="_event"),
             structlog.processors.JSONRenderer(),
         ]
         if log_format == "json"

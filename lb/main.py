@@ -21,7 +21,7 @@ from lb.admin.metrics import samples
 from lb.backend.backend import Backend
 from lb.backend.backends import Backends, BackendsPolicy, Change
 from lb.backend.checker import Checker
-from lb.backend.health import HealthPolicy
+from lb.backend.health import HealthPolicy, State
 from lb.backend.resolver import Resolver
 from lb.backend.wait_queue import WaitQueue
 from lb.client.arrivals import Arrivals
@@ -30,6 +30,7 @@ from lb.client.proxied_listener import ProxiedListener
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.errors import StartFailed
+from lb.events import Events
 from lb.limiter.wiring import make_limiter
 from lb.listening import raise_file_limit
 from lb.processes.answers import Answers
@@ -38,11 +39,13 @@ from lb.proxy import Proxy
 from lb.request_id import request_ids
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings, complaints, load
+from lb.throttle import Throttle
 from lb.tls import server_context
 
 _SWEEP_S = 0.25
 _SPARE_FILES = 64
 _TLS_SHUTDOWN_S = 2.0
+_DECIDED = "the operator decided so"
 
 
 def _now_text() -> str:
@@ -55,6 +58,8 @@ class Balancer:
     def __init__(self, settings: BalancerSettings) -> None:
         self._settings = settings
         self._log = structlog.get_logger("lb")
+        self._events = Events(self._log)
+        self._states: dict[Backend, State] = {}
         clock = time.monotonic
         health_policy = HealthPolicy(
             settings.check_rise,
@@ -82,6 +87,7 @@ class Balancer:
             ),
             WaitQueue(length=settings.queue_length, timeout_s=settings.queue_timeout_s),
             on_change=self._backend_changed,
+            on_panic=self._panicked,
             clock=clock,
             random=random.random,
         )
@@ -101,13 +107,15 @@ class Balancer:
             client_addresses=ClientAddresses(
                 settings.trusted_networks, ipv6_prefix=settings.rate_limit_ipv6_prefix
             ),
-            limiter=make_limiter(settings, clock=clock, log=self._log),
+            limiter=make_limiter(settings, clock=clock, log=self._log, emit=self._events.emit),
             health_policy=health_policy,
             retry_policy=RetryPolicy(settings.max_retries, settings.safe_paths),
             retry_budget=RetryBudget(
                 ratio=settings.retry_budget, minimum=settings.retry_budget_minimum
             ),
+            throttle=Throttle(factor=settings.throttle_factor, draw=random.random, now=clock()),
             counters=Counters(),
+            events=self._events,
             access_log=self._access_log,
             next_request_id=request_ids(random.SystemRandom().getrandbits),
             clock=clock,
@@ -225,17 +233,32 @@ class Balancer:
         self.proxy.backend_silent(backend)
 
     def _backend_changed(self, backend: Backend, change: Change) -> None:
+        emit = self._events.emit
         if change == "added":
+            self._states[backend] = backend.state
+            emit("backend_added", "it is listed", backend=backend.id)
             self._obey(backend)
             self._checker.watch(backend)
         elif change == "removed":
             self._checker.forget(backend)
-        self._log.info(
-            f"backend {change}",
-            backend=backend.id,
-            state=backend.state,
-            reason=backend.health.reason,
-        )
+            del self._states[backend]
+            emit("backend_removed", "it is not listed any more", backend=backend.id)
+        elif backend.id in self.proxy.backends.by_id:  # else its removal is told at once
+            before, self._states[backend] = self._states[backend], backend.state
+            match backend.state:
+                case "ready":
+                    cause = "it passes its checks" if before == "ejected" else _DECIDED
+                    emit("backend_ready", cause, backend=backend.id)
+                case "ejected":
+                    emit("backend_ejected", backend.health.reason, backend=backend.id)
+                case _:
+                    emit("backend_taken_out", _DECIDED, backend=backend.id, state=backend.state)
+
+    def _panicked(self, began: bool) -> None:
+        if began:
+            self._events.emit("panic_began", "too few backends are ready: ejected ones are used")
+        else:
+            self._events.emit("panic_ended", "enough backends are ready")
 
 
 async def _serve(settings: BalancerSettings, channel: Channel, slots: list[socket.socket]) -> None:

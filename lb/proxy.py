@@ -9,11 +9,13 @@ from lb.backend.backends import Backends
 from lb.backend.health import HealthPolicy
 from lb.client_address import ClientAddresses
 from lb.counters import Counters
+from lb.events import Events
 from lb.limiter.limiter import Limiter
 from lb.records import Members, Record, Records
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings
 from lb.stream_paths import StreamPaths
+from lb.throttle import Throttle
 
 # what is less is not told
 _NO_TIME_S = 0.001
@@ -51,7 +53,9 @@ class Proxy:
         health_policy: HealthPolicy,
         retry_policy: RetryPolicy,
         retry_budget: RetryBudget,
+        throttle: Throttle,
         counters: Counters,
+        events: Events,
         access_log: AccessLog,
         next_request_id: Callable[[], bytes],
         clock: Callable[[], float],
@@ -63,7 +67,9 @@ class Proxy:
         self.health_policy = health_policy
         self.retry_policy = retry_policy
         self.retry_budget = retry_budget
+        self.throttle = throttle
         self.counters = counters
+        self.events = events
         self.access_log = access_log
         self.next_request_id = next_request_id
         self.clock = clock
@@ -84,6 +90,18 @@ class Proxy:
         if passed_s < _NO_TIME_S:
             return self._whole_time
         return _time_budget(max(_NO_TIME_S, self.settings.request_timeout_s - passed_s))
+
+    def refused_there(self, method: bytes, target: bytes, lane: bytes, *, tried: int) -> bool:
+        """Note that a backend has too much to do; tell whether another may be asked at once.
+
+        Not when most are refused: then all would be asked, for nothing, and have still more to do.
+        """
+        others = self.throttle.refused_there(method, target, lane, active=self.counters.active)
+        return (
+            others
+            and tried < len(self.backends.ready)
+            and self.retry_budget.has_room(self.counters.active)
+        )
 
     def settle(self, members: Members) -> None:
         """Count, remember and log a request that is over."""
@@ -111,6 +129,7 @@ class Proxy:
             client.check(now)
         self.backends.close_idle(now - self.settings.backend_idle_timeout_s)
         self.backends.sweep(now)
+        self.throttle.sweep(now)
         if self.limiter is not None:
             self.limiter.sweep(now)
         self.access_log.flush()

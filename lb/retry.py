@@ -7,10 +7,14 @@ from typing import Literal
 
 # connect: nothing was sent.  closed: sent, and the connection ended before a byte of an answer.
 # silent: sent, and the backend has stopped to answer anything, even checks.
-Failure = Literal["connect", "closed", "silent"]
+# overloaded: the backend refused it unread, and did nothing.
+Failure = Literal["connect", "closed", "silent", "overloaded"]
 
 # RFC 9110 section 9.2.2; CONNECT and TRACE are never passed on
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+
+# tells a replica that another one was sent this request: what is counted may have been done
+REPEATED = b"X-Millrace-Repeated: 1\r\n"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class RetryPolicy:
         if failure == "connect":
             return True
         return replayable and (
-            method in IDEMPOTENT
+            failure == "overloaded"
+            or method in IDEMPOTENT
             or (method == b"POST" and target.partition(b"?")[0] in self.safe_paths)
         )
 
@@ -59,6 +64,10 @@ class RetryBudget:
         """
         self._waiting.append(begin)
         self._admit(active)
+
+    def has_room(self, active: int) -> bool:
+        """Tell whether a retry could begin now."""
+        return not self._waiting and self.retrying < max(self._minimum, self._ratio * active)
 
     def leave(self, active: int) -> None:
         """End a retry that was begun."""

@@ -106,6 +106,7 @@ class BalancerSettings(BaseSettings):
     max_retries: Annotated[int, Field(ge=0)] = 2
     retry_budget: Annotated[float, Field(ge=0, le=1)] = 0.2
     retry_budget_minimum: Annotated[int, Field(ge=0)] = 3
+    throttle_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
     retry_safe_paths: Annotated[str, AfterValidator(_paths)] = (
         "/v1/query,/v1/query/explain,/v1/hash"
     )

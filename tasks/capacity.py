@@ -93,6 +93,12 @@ class CapacityView:
             return known
         raise QueueUnavailable(str(known))
 
+    @property
+    def known_takers(self) -> int | None:
+        """Workers that take tasks, as far as that is known without asking; None: it is not."""
+        known = self._known
+        return known.workers if isinstance(known, Capacity) else None
+
     def unavailable(self, error: QueueUnavailable) -> None:
         """Note that Redis has just failed somebody."""
         self._known = error

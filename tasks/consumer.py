@@ -13,6 +13,7 @@ import structlog
 
 from tasks.clock import RedisClock
 from tasks.errors import QueueUnavailable
+from tasks.events import OnEvent, unheard
 from tasks.heartbeat import Heartbeat, LaneLoad
 from tasks.keeper import Keeper
 from tasks.lanes import QUERY, Lane
@@ -36,10 +37,6 @@ def worker_name() -> str:
 
 def _nothing() -> None:
     """Prepare nothing."""
-
-
-def _unheard(_event: str, _cause: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,12 @@ class Consumer:
         name: str,
         lanes: Sequence[LaneSlots],
         also: Sequence[Lane] = (),
-        on_event: Callable[[str, str], None] = _unheard,
+        on_event: OnEvent = unheard,
     ) -> None:
         """`also`: lanes that the same process takes tasks from by other means.
 
-        `on_event` hears "lease_reclaimed", "dead_letter" and "dead_consumer_removed", each with its
-        cause, in some thread.
+        `on_event` hears "lease_reclaimed", "dead_letter", "dead_consumer_removed" and of Redis's
+        outages, each with its cause, in some thread.
         """
         self._client = client
         self._settings = settings
@@ -83,7 +80,7 @@ class Consumer:
         self._service = {lane: MeanTime() for lane in self._lanes}
         self._on_event = on_event
         self._clock = RedisClock()
-        self._outage = Outage()
+        self._outage = Outage(on_event=on_event)
         of_queries = self._leases[QUERY]
         self._heartbeat = Heartbeat(
             name,

@@ -49,6 +49,11 @@ class Dispatcher:
         """
         return self._view.capacity()
 
+    @property
+    def known_takers(self) -> int | None:
+        """Workers that take tasks, as `capacity` learnt last; None while Redis is away."""
+        return self._view.known_takers
+
     def scatter(
         self, payloads: Sequence[bytes], *, timeout_s: float, reply_to: str | None = None
     ) -> Scatter:

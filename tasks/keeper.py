@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
+from tasks.events import OnEvent
 from tasks.heartbeat import WORKERS
 from tasks.lanes import GROUP, Lane, cancel_key
 from tasks.lease import CancelReason, Lease, Leases, end
@@ -27,7 +28,7 @@ class Keeper:
         leases: Leases,
         monotonic: Callable[[], float] = time.monotonic,
         *,
-        on_event: Callable[[str, str], None],
+        on_event: OnEvent,
     ) -> None:
         self._on_event = on_event
         self._worker = worker
@@ -67,11 +68,12 @@ class Keeper:
             self._tidied = self._monotonic()
             removed = link.run(TIDY, [self._lane.stream, WORKERS], [GROUP])
             if isinstance(removed, list) and removed:
-                _log.info("dead consumers removed", consumers=removed)
-                lane = self._lane.name
                 for name in removed:
                     dead = name.decode() if isinstance(name, bytes) else str(name)
-                    self._on_event("dead_consumer_removed", f"{dead} (lane {lane})")
+                    self._on_event(
+                        "dead_consumer_removed", "it beats no more, and holds nothing",
+                        worker=dead, lane=self._lane.name,
+                    )  # fmt: skip
 
     def _renew(self, link: Link, held: list[Lease]) -> None:
         states = link.run(

@@ -1,4 +1,4 @@
-"""What the loops do while Redis is away: wait longer each time, and say so once."""
+"""What the loops do while Redis is away: wait longer each time, and tell of it once."""
 
 import random
 import threading
@@ -9,6 +9,7 @@ import redis
 import structlog
 
 from tasks.errors import QueueUnavailable
+from tasks.events import OnEvent, unheard
 from tasks.link import Link, borrowed
 
 FIRST_DELAY_S = 0.05
@@ -21,16 +22,18 @@ class Outage:
     """One process's view of an outage, shared by all its loops.
 
     It begins with the first loop that fails and ends when the last of them works again; one event
-    is logged for each, however often which loop fails.
+    is told of each, however often which loop fails.
     """
 
     def __init__(
         self,
         monotonic: Callable[[], float] = time.monotonic,
         random_share: Callable[[], float] = random.random,
+        on_event: OnEvent = unheard,
     ) -> None:
         self._monotonic = monotonic
         self._random_share = random_share
+        self._on_event = on_event
         self._lock = threading.Lock()
         self._failing: set[str] = set()
         self._since = 0.0
@@ -53,7 +56,7 @@ class Outage:
             if begins:
                 self._since = self._monotonic()
         if begins:
-            _log.warning("queue unavailable", loop=loop, error=str(error))
+            self._on_event("redis_outage_began", str(error), loop=loop)
 
     def over(self, loop: str) -> None:
         """Note that this loop works."""
@@ -63,7 +66,8 @@ class Outage:
             self._failing.discard(loop)
             ends = not self._failing
         if ends:
-            _log.info("queue available again", after_s=round(self._monotonic() - self._since, 3))
+            after_s = round(self._monotonic() - self._since, 3)
+            self._on_event("redis_outage_ended", "all loops work again", after_s=after_s)
 
 
 def repeat(

@@ -11,6 +11,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from tasks.clock import RedisClock
 from tasks.dead_letters import DEAD, MOST_KEPT, record
 from tasks.errors import MessageMalformed, QueueUnavailable, TaskFailed
+from tasks.events import OnEvent
 from tasks.lanes import GROUP, Lane, cancel_key, reply_key
 from tasks.lease import Handler, Lease, Leases
 from tasks.link import Argument, Command, Link, Outcome, Response, accepted, group_is_missing
@@ -95,7 +96,7 @@ class Slot:
         clock: RedisClock,
         service: MeanTime,
         stopping: Callable[[], bool],
-        on_event: Callable[[str, str], None],
+        on_event: OnEvent,
     ) -> None:
         """`on_event` hears the name and the cause of what should not happen."""
         self._rules = rules
@@ -144,9 +145,10 @@ class Slot:
         self._claim_turn.found_one()
         entry_id, fields, count = claimed
         delivery = _delivery(entry_id, fields, count)
-        _log.warning("lease lapsed, task taken over", task=delivery.entry_id.decode(),
-                     deliveries=delivery.count)  # fmt: skip
-        self._on_event("lease_reclaimed", f"delivery {delivery.count} on lane {self._lane.name}")
+        self._on_event(
+            "lease_reclaimed", "its worker did not renew its lease",
+            task=delivery.entry_id.decode(), lane=self._lane.name, deliveries=delivery.count,
+        )  # fmt: skip
         return delivery
 
     def _delivered(self, link: Link, reply: Outcome) -> Delivery | None:
@@ -273,8 +275,7 @@ class Slot:
             self._tell_dead(delivery.entry_id.decode(), cause)
 
     def _tell_dead(self, task: str, cause: str) -> None:
-        _log.error("dead letter", task=task, lane=self._lane.name, cause=cause)
-        self._on_event("dead_letter", f"{cause} (lane {self._lane.name})")
+        self._on_event("dead_letter", cause, task=task, lane=self._lane.name)
 
     def _forget(self, lease: Lease) -> None:
         self._unanswered = None

@@ -19,6 +19,8 @@ from jobs.retry import next_pause_s
 from jobs.settings import JobSettings
 from tasks.bell import Bell, await_ring, leave
 from tasks.errors import QueueUnavailable
+from tasks.events import OnEvent, unheard
+from tasks.lanes import BULK
 from tasks.link import borrowed
 from worker.held_tasks import HeldTasks
 
@@ -46,7 +48,10 @@ class BulkRunner:
         slots: int,
         block_s: float,
         random_share: Callable[[], float],
+        on_event: OnEvent = unheard,
+        on_end: Callable[[str, float], None] = lambda _outcome, _seconds: None,
     ) -> None:
+        """`on_end` hears how each task ended, and how many seconds it ran."""
         self._ledger = ledger
         self._reconciler = reconciler
         self._client = client
@@ -59,6 +64,8 @@ class BulkRunner:
         self._name = name
         self._block_s = block_s
         self._random_share = random_share
+        self._on_event = on_event
+        self._on_end = on_end
         self._stopping = threading.Event()
         self._gone = threading.Event()
         self._held = HeldTasks()
@@ -72,6 +79,11 @@ class BulkRunner:
         """Begin to take tasks; needs no server to be there yet."""
         for thread in (*self._slots, *self._others):
             thread.start()
+
+    @property
+    def busy(self) -> int:
+        """How many tasks run now."""
+        return len(self._held)
 
     def stop(self) -> None:
         """Take nothing new; returns at once."""
@@ -124,12 +136,15 @@ class BulkRunner:
             self._stopping.wait(OUTAGE_PAUSE_S * (0.5 + self._random_share()))
 
     def _run(self, claim: TaskClaim) -> None:
+        began = time.perf_counter()
+        outcome = "not_ended"
         try:
             with self._held.holding(claim) as context:
-                self._perform(claim, context)
+                outcome = self._perform(claim, context)
                 if self._ledger.settle(claim.job_id):
                     self._bell.ring(1)
         except Lost as error:
+            outcome = "lost"
             _log.info("task lost", job=claim.job_id, task=claim.number, error=str(error))
         except _TROUBLE as error:
             # its lease will lapse, and it counts as a failed attempt
@@ -137,9 +152,11 @@ class BulkRunner:
         except Exception:  # noqa: BLE001
             # a defect of ours: it must show, but a slot that ends in silence would be worse
             _log.exception("task not ended", job=claim.job_id, task=claim.number)
+        finally:
+            self._on_end(outcome, time.perf_counter() - began)
 
-    def _perform(self, claim: TaskClaim, context: TaskContext) -> None:
-        """Run the task and note how it ended.  Raises Lost and db.errors."""
+    def _perform(self, claim: TaskClaim, context: TaskContext) -> str:
+        """Run the task and note how it ended; return that in a word.  Raises Lost and db.errors."""
         kind = self._kinds[claim.kind]
         policy = self._policies[claim.kind]
         try:
@@ -154,28 +171,31 @@ class BulkRunner:
                 raise Lost("it was cancelled, or taken over") from error
             if context.stop_reason == "stopping":
                 self._ledger.release(claim)
-                return
+                return "released"
             if isinstance(error, PermanentFailure):
                 failure = Failure(error.error_class, str(error), None)
             else:
                 share = self._random_share()
                 pause_s = next_pause_s(policy, claim.attempt, claim.max_attempts, share)
                 failure = Failure(type(error).__name__, str(error), pause_s)
-            self._failed(claim, context, failure)
-        else:
-            if done.adds:
-                self._bell.ring(len(done.adds))
+            return self._failed(claim, context, failure)
+        if done.adds:
+            self._bell.ring(len(done.adds))
+        return "done"
 
-    def _failed(self, claim: TaskClaim, context: TaskContext, failure: Failure) -> None:
+    def _failed(self, claim: TaskClaim, context: TaskContext, failure: Failure) -> str:
         with self._held.saying(claim, context) as events:
             state = self._ledger.failed(claim, failure, events)
         if state is None:
             self._held.give_back(events)
-        _log.warning(
-            "task failed", job=claim.job_id, task=claim.number, kind=claim.kind,
-            attempt=claim.attempt, error_class=failure.error_class, error=failure.error[:500],
-            state=state, pause_s=failure.pause_s,
+            raise Lost("it was taken over before its failure was noted")
+        self._on_event(
+            "dead_letter" if state == "dead" else "failed_attempt",
+            f"{failure.error_class}: {failure.error[:500]}",
+            lane=BULK.name, job=claim.job_id, task=claim.number, kind=claim.kind,
+            attempt=claim.attempt, state=state, pause_s=failure.pause_s,
         )  # fmt: skip
+        return "dead" if state == "dead" else "failed"
 
     def _keep(self) -> None:
         while not self._gone.wait(self._settings.renew_s):

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from worker.failures import OutOfTime, PartialTooLarge, SnapshotGone, fragment_e
 
 BATCH_ROWS = 1_000
 CANCEL_TIMEOUT_S = 1.0
+SILENCE_S = 1.0
 
 _SNAPSHOT = re.compile(r"[0-9A-Fa-f-]+")
 _log = structlog.get_logger(__name__)
@@ -55,6 +57,9 @@ class FragmentRunner:
     def _partial(self, fragment: Fragment, lease: Lease) -> Partial:
         with self._database.connection(_remaining_s(lease)) as connection:
             before_s = connection.waited_s
+            # where PostgreSQL does not even end what its own limit should have ended
+            connection.patience_s = None
+            connection.answer_by = time.monotonic() + _remaining_s(lease) + SILENCE_S
 
             def cancel() -> None:
                 with contextlib.suppress(psycopg.Error):
@@ -86,7 +91,7 @@ def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:
         # the fragments are what runs in parallel; more processes each would only queue up
         "SET LOCAL max_parallel_workers_per_gather = 0"
     )
-    result = connection.counted(lambda: connection.pgconn.exec_(sql.encode()))
+    result = connection.simple(sql.encode())
     if result.status != ExecStatus.COMMAND_OK:
         error = psycopg.errors.error_from_result(result)
         if error.sqlstate is None or is_infrastructure(error.sqlstate):

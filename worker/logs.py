@@ -27,7 +27,8 @@ def configure_logs(settings: WorkerSettings) -> None:
     if settings.log_format == "json":
         last += [
             _TRACEBACKS,
-            structlog.processors.EventRenamer("message"),
+            # what is an event of docs/trouble.md has its name as `event`
+            structlog.processors.EventRenamer("message", replace_by="_event"),
             structlog.processors.JSONRenderer(),
         ]
     else:

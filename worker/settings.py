@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -28,9 +28,20 @@ class WorkerSettings(BaseSettings):
     drain_timeout_s: float = Field(default=30.0, gt=0)
     """How long a stopping worker finishes what it holds, in seconds."""
 
+    metrics_listen: str = "off"
+    """Address of `/metrics` and `/health`, host:port, with port 0 for a free one; or `off`."""
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="MILLRACE_LOG_LEVEL"
     )
     log_format: Literal["json", "console"] = Field(
         default="json", validation_alias="MILLRACE_LOG_FORMAT"
     )
+
+    @field_validator("metrics_listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value != "off" and not (host and port.isdigit() and int(port) < 65536):
+            raise ValueError("must be host:port, such as 127.0.0.1:9100 or [::1]:9100, or off")
+        return value

@@ -19,6 +19,7 @@ from app.cache.store import Entry, Found, Store, StoreUnavailable
 from app.cache.stores import Stores
 from app.queries.control import Control
 from app.queries.errors import Cancelled, DeadlinePassed
+from app.queries.replicas import ReplicaAnswer, ReplicaQueries
 from app.queries.request import QueryInput, Timings
 from app.queries.service import QueryService
 from db.errors import DatabaseUnavailable
@@ -56,6 +57,7 @@ class Answers:
         metrics: CacheMetrics,
         *,
         most_waiting: int,
+        replicas: ReplicaQueries | None = None,
         on_ageing: Callable[[QueryInput], None] = lambda _query: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,6 +68,7 @@ class Answers:
         self._settings = settings
         self._metrics = metrics
         self._flights = Flights(most_waiting, monotonic)
+        self._replicas = replicas
         self._on_ageing = on_ageing
         self._monotonic = monotonic
 
@@ -81,7 +84,7 @@ class Answers:
                 raise NothingCached
             return found
         began = self._monotonic()
-        found = self._answer(query, policy, control)
+        found = self._answer_within(query, policy, control)
         self._metrics.answered(found.status.origin)
         if found.status.origin not in ("hit", "collapsed", "stale"):
             return found
@@ -91,15 +94,7 @@ class Answers:
 
     def cached(self, query: QueryInput, policy: CachePolicy) -> CachedAnswer | None:
         """Return the answer if it is there already, else None; nothing is computed."""
-        if self._settings.cache_ttl_s == 0 or not policy.may_look:
-            return None
-        key = self._keys.known(query)
-        if key is None or key.tables is None:
-            return None
-        found, store = self._enter(key, self._oldest_s(policy), "")
-        if found is None or store is None:
-            return None
-        given = self._given(query, key, found, store)
+        given = self._found(query, policy)
         if given is not None:
             self._metrics.answered("hit")
         return given
@@ -136,6 +131,41 @@ class Answers:
             self._compute(query, key, control, began=_begun(found, store))
         self._metrics.refreshed()
         return True
+
+    def _found(self, query: QueryInput, policy: CachePolicy) -> CachedAnswer | None:
+        if self._settings.cache_ttl_s == 0 or not policy.may_look:
+            return None
+        key = self._keys.known(query)
+        if key is None or key.tables is None:
+            return None
+        found, store = self._enter(key, self._oldest_s(policy), "")
+        if found is None or store is None:
+            return None
+        return self._given(query, key, found, store)
+
+    def _answer_within(
+        self, query: QueryInput, policy: CachePolicy, control: Control
+    ) -> CachedAnswer:
+        """Answer, by a replica where the request says how old the answer may be.
+
+        What a replica says is not kept, and not shared with those who wait for the same: they may
+        have heard of an invalidation that it has not.
+        """
+        if self._replicas is None or policy.max_age_s == 0:
+            return self._answer(query, policy, control)
+        if policy.max_age_s is not None:
+            found = self._found(query, policy)
+            if found is not None:
+                return found
+            answered = self._replicas.answer(query, control, policy.max_age_s)
+            return self._answer(query, policy, control) if answered is None else _of(answered)
+        try:
+            return self._answer(query, policy, control)
+        except DatabaseUnavailable:
+            answered = self._replicas.answer(query, control, self._settings.cache_stale_s)
+            if answered is None:
+                raise
+            return _of(answered, stale=answered.age_s > self._settings.cache_ttl_s)
 
     def _answer(self, query: QueryInput, policy: CachePolicy, control: Control) -> CachedAnswer:
         if self._settings.cache_ttl_s == 0:
@@ -310,6 +340,11 @@ class Answers:
 
     def _oldest_s(self, policy: CachePolicy) -> float:
         return self._settings.cache_ttl_s if policy.max_age_s is None else policy.max_age_s
+
+
+def _of(answered: ReplicaAnswer, *, stale: bool = False) -> CachedAnswer:
+    status = CacheStatus("bypass", answered.answer.reason)
+    return CachedAnswer(answered.answer, status, answered.age_s, stale, etag_of(answered.answer))
 
 
 def _begun(found: Found, store: Store) -> str | None:

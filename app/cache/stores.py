@@ -5,15 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
-import structlog
-
 from app.cache.database_store import DatabaseStore
 from app.cache.redis_store import RedisStore
 from app.cache.store import Size, Store, StoreUnavailable
+from tasks.events import OnEvent, unheard
 
 Mode = Literal["off", "database", "redis"]
-
-_log = structlog.stdlib.get_logger("app.cache")
 
 
 class Stores:
@@ -27,10 +24,12 @@ class Stores:
         redis_store: RedisStore,
         database_store: DatabaseStore,
         on_mode: Callable[[Mode], None],
+        emit: OnEvent = unheard,
     ) -> None:
         self.redis = redis_store
         self.database = database_store
         self._on_mode = on_mode
+        self._emit = emit
         self._lock = threading.Lock()
         self._mode: Mode = "redis"
         on_mode("redis")
@@ -122,6 +121,6 @@ class Stores:
     def _change(self, mode: Mode, reason: str) -> None:
         if mode == self._mode:
             return
-        _log.warning("cache mode changed", old=self._mode, new=mode, reason=reason)
-        self._mode = mode
+        old, self._mode = self._mode, mode
         self._on_mode(mode)
+        self._emit("cache_store_changed", reason, old=old, new=mode)

@@ -15,11 +15,13 @@ from app.cache.redis_store import RedisStore
 from app.cache.request_key import RequestKeys
 from app.cache.settings import CacheSettings
 from app.cache.stores import Stores
+from app.queries.replicas import ReplicaQueries
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from db.database import Database
 from db.settings import DatabaseSettings
 from query.statement import Parser
+from tasks.events import OnEvent, unheard
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def build_cache(
     query_settings: QuerySettings,
     database_settings: DatabaseSettings,
     most_waiting: int,
+    emit: OnEvent = unheard,
+    replicas: ReplicaQueries | None = None,
 ) -> Cache:
     """Build the cache in front of `queries`.
 
@@ -59,7 +63,8 @@ def build_cache(
     """
     metrics = CacheMetrics(registry)
     database_store = DatabaseStore(own_database, settings)
-    stores = Stores(RedisStore(client, settings, metrics.evicted), database_store, metrics.mode)
+    redis_store = RedisStore(client, settings, metrics.evicted)
+    stores = Stores(redis_store, database_store, metrics.mode, emit)
     facts = CatalogFacts(database, database_settings.schema_name)
     keys = RequestKeys(
         parser,
@@ -72,7 +77,7 @@ def build_cache(
     ageing = Ageing()
     answers = Answers(
         queries, keys, stores, keeping, settings, metrics, most_waiting=most_waiting,
-        on_ageing=lambda query: ageing.add(query, ageing_share_s(settings)),
+        replicas=replicas, on_ageing=lambda query: ageing.add(query, ageing_share_s(settings)),
     )  # fmt: skip
     background = Background(
         answers, stores, facts, keeping, ageing, settings, metrics,

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
 
 from app.digests.errors import NotTaken, StoreUnsure
+from app.digests.metrics import DigestMetrics
 from app.digests.sighting import Sighting
 
 MOST_IN_GROUP = 10_000  # so that a statement stays far below its time limit
@@ -36,11 +37,13 @@ class GroupCommit:
         *,
         max_waiting: int,
         timeout_s: float,
+        metrics: DigestMetrics,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write = write
         self._max_waiting = max_waiting
         self._timeout_s = timeout_s
+        self._metrics = metrics
         self._monotonic = monotonic
         self._changed = threading.Condition()
         self._waiting: deque[_Entry] = deque()
@@ -67,11 +70,25 @@ class GroupCommit:
 
         Raises NotTaken (nothing is stored), StoreUnsure, and what `write` raises.
         """
+        try:
+            self._store(sightings)
+        except NotTaken:
+            self._metrics.refused(len(sightings), "not_taken")
+            raise
+        except StoreUnsure:
+            self._metrics.refused(len(sightings), "unsure")
+            raise
+        except Exception:
+            self._metrics.refused(len(sightings), "failed")
+            raise
+        self._metrics.stored(len(sightings))
+
+    def _store(self, sightings: Sequence[Sighting]) -> None:
         entry = _Entry(sightings)
         with self._changed:
             self._check(len(sightings))
             self._waiting.append(entry)
-            self._size += len(sightings)
+            self._resize(len(sightings))
             self._changed.notify()
         try:
             entry.done.result(self._timeout_s)
@@ -81,6 +98,10 @@ class GroupCommit:
             if not entry.done.done():
                 raise StoreUnsure("PostgreSQL has not answered in time.") from None
             entry.done.result()  # it came in the last moment
+
+    def _resize(self, by: int) -> None:
+        self._size += by
+        self._metrics.waiting(self._size)
 
     def _check(self, more: int) -> None:
         """Raise NotTaken when waiting has no prospect: threads that wait serve nobody else."""
@@ -115,7 +136,7 @@ class GroupCommit:
                     break
                 while self._waiting and size < MOST_IN_GROUP:
                     entry = self._waiting.popleft()
-                    self._size -= len(entry.sightings)
+                    self._resize(-len(entry.sightings))
                     if entry.done.set_running_or_notify_cancel():
                         group.append(entry)
                         size += len(entry.sightings)

@@ -1,6 +1,7 @@
 """Responses that carry an answer, in the format and the compression that were asked for."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from app.queries.request import Answer, QueryInput
 from app.queries.running import RunningQueries
 from app.queries.service import QueryService
 from app.waiting_client import client_socket, patience_s
+from db.errors import ConnectionLost
 
 # where the server offers trailers, it has put a mapping here
 TRAILERS_KEY = "millrace.trailers"
@@ -90,16 +92,21 @@ def streamed_answer(
     Raises what `QueryService.open` raises, as long as nothing has been sent.
     """
     client, timeout_s, query_id = client_socket(), patience_s(query.timeout_s), g.request_id
+    deadline = time.monotonic() + timeout_s
 
     @contextmanager
     def opened() -> Iterator[tuple[OpenAnswer, Control]]:
         with (
-            running.track(query_id, timeout_s, client) as control,
+            running.track(query_id, deadline - time.monotonic(), client) as control,
             queries.open(query, control) as answer,
         ):
             yield answer, control
 
-    return stream_response(opened, form, query_id)
+    try:
+        return stream_response(opened, form, query_id)
+    except ConnectionLost:
+        # it only reads, and nothing of it was sent
+        return stream_response(opened, form, query_id)
 
 
 def stream_response(

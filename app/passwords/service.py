@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from app.passwords.errors import PasswordsBusy, WorkerFailed
+from app.passwords.metrics import PasswordMetrics
 from hashing.passwords.scheme import Limits
 from hashing.passwords.work import Outcome, Work, WorkMalformed
 from tasks.dispatcher import Dispatcher, new_reply_to
@@ -29,12 +30,14 @@ class Passwords:
         limits: Limits,
         timeout_s: float,
         max_waiting: int,
+        metrics: PasswordMetrics,
     ) -> None:
         self.timeout_s = timeout_s
         self._dispatcher = dispatcher
         self._key = key
         self._limits = limits
         self._max_waiting = max_waiting
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._waiting = 0
 
@@ -46,6 +49,10 @@ class Passwords:
         PasswordsBusy, WorkerFailed, db.errors, and tasks.errors: NoWorkers, QueueUnavailable,
         GatherTimeout.
         """
+        with self._metrics.counting(work.scheme.name):
+            return self._perform(work, timeout_s)
+
+    def _perform(self, work: Work, timeout_s: float) -> Outcome:
         work.check(self._limits)
         self._enter()
         try:
@@ -60,14 +67,18 @@ class Passwords:
     def _enter(self) -> None:
         with self._lock:
             if self._waiting < self._max_waiting:
-                self._waiting += 1
+                self._resize(1)
                 return
         most = f"A process waits for at most {self._max_waiting} (MILLRACE_PASSWORD_MAX_WAITING)."
         raise PasswordsBusy(most, self._retry_after_s(self._max_waiting))
 
     def _leave(self) -> None:
         with self._lock:
-            self._waiting -= 1
+            self._resize(-1)
+
+    def _resize(self, by: int) -> None:
+        self._waiting += by
+        self._metrics.waiting(self._waiting)
 
     def _answer(self, sealed: bytes, name: str, timeout_s: float) -> Reply:
         try:

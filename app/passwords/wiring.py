@@ -1,7 +1,9 @@
 """What has passwords hashed, built once in each serving process."""
 
 import redis
+from prometheus_client import CollectorRegistry
 
+from app.passwords.metrics import PasswordMetrics
 from app.passwords.service import Passwords
 from app.passwords.settings import PasswordSettings
 from db.database import Database
@@ -18,6 +20,7 @@ def build_passwords(
     queue_settings: QueueSettings,
     settings: PasswordSettings,
     limits: PasswordLimits,
+    registry: CollectorRegistry,
 ) -> Passwords:
     """Build, with nothing asked of PostgreSQL or Redis yet."""
     lane_settings = queue_settings.model_copy(update={"max_length": settings.password_max_queued})
@@ -27,4 +30,5 @@ def build_passwords(
         limits=limits.limits(),
         timeout_s=settings.password_timeout_s,
         max_waiting=settings.password_max_waiting,
+        metrics=PasswordMetrics(registry),
     )

@@ -11,7 +11,7 @@ from psycopg.pq import ExecStatus
 from db.pool import Connection
 
 CHUNK_BYTES = 128 * 1024
-WAIT_MS = 1000  # of one look at the socket; the deadline is PostgreSQL's to keep
+WAIT_MS = 500  # of one look at the socket, and at the time
 LINGER_MS = 50  # rows that are there wait so long for more
 
 
@@ -78,6 +78,7 @@ class CopyOut:
                 if self._connection.counted(partial(poll.poll, wait_ms)) or not some:
                     # waiting inside libpq would keep Python's lock, and all other threads
                     pgconn.consume_input()
+                    self._connection.check_time()
                     continue
             yield self._take()
             size = 0

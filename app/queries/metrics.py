@@ -1,5 +1,7 @@
 """Metrics of queries."""
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from app.queries.control import Cause
@@ -43,6 +45,12 @@ class QueryMetrics:
             ("state",),
             registry=registry,
         )
+        self._replica_asked = Counter(
+            "millrace_app_read_replica_queries",
+            "Queries that a read replica was asked: answered, failed, or too old by their end.",
+            ("outcome",),
+            registry=registry,
+        )
         self._stages = Histogram(
             "millrace_app_query_stage_seconds",
             "Time of the stages of a query; postgresql is what they waited for PostgreSQL.",
@@ -50,6 +58,10 @@ class QueryMetrics:
             buckets=BUCKETS,
             registry=registry,
         )
+
+    def replica_asked(self, outcome: Literal["answered", "failed", "too old"]) -> None:
+        """Count a query that a read replica was asked."""
+        self._replica_asked.labels(outcome).inc()
 
     def answered(self, mode: str, timings: Timings) -> None:
         """Count an answered query."""

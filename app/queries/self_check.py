@@ -25,6 +25,7 @@ from query.outputs import sort_keys
 from query.shape import shape_of
 from query.statement import Statement
 from query.types import COLLATABLE, ONE_REPRESENTATION
+from tasks.events import OnEvent, unheard
 
 IMPORT_WAIT_S = 0.25  # at most, for a sampled query: its snapshot must live until it is imported
 REFRESH_S = 5.0
@@ -60,6 +61,7 @@ class SelfCheck:
         share: float,
         timeout_s: float,
         max_bytes: int,
+        emit: OnEvent = unheard,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.off = off
@@ -68,6 +70,7 @@ class SelfCheck:
         self._share = share
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
+        self._emit = emit
         self._chance = chance
         self._samples: queue.Queue[Sample | None] = queue.Queue(maxsize=1)
         self._thread = threading.Thread(target=self._loop, name="self-check", daemon=True)
@@ -157,11 +160,12 @@ class SelfCheck:
 
     def _turn_off(self, sample: Sample, found: RowDigest, expected: RowDigest) -> None:
         shape = shape_of(sample.statement.tree)
-        _log.error(
-            "split answer is wrong, splitting off for this shape",
+        self._emit(
+            "self_check_mismatch",
+            "a split answer is not that of PostgreSQL: this shape is not split any more",
             shape=shape.digest, masked=shape.masked, mode=sample.answer.mode,
             fragments=sample.answer.fragments, snapshot=sample.answer.snapshot,
-            split=found, whole=expected,
+            split=str(found), whole=str(expected),
         )  # fmt: skip
         self.off.add(shape, f"{found.rows}:{found.bag}", f"{expected.rows}:{expected.bag}")
 

@@ -24,6 +24,8 @@ from app.queries.sql_error import SqlError, did_you_mean, schema_kept, translate
 from app.queries.transaction import ReadTransaction
 from db.database import Database
 from db.describe import DECLARE
+from db.errors import ConnectionLost
+from db.pool import Silence
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.fragment import ColumnType
 from query.shape import shape_of
@@ -36,7 +38,10 @@ SWITCHED_OFF = "a self-check found this shape of query wrong when split, so it i
 
 
 class QueryService:
-    """Runs and explains queries.  Safe for use by many threads."""
+    """Runs and explains queries.  Safe for use by many threads.
+
+    `on_ran` is told the statement and the seconds of each that was answered whole.
+    """
 
     def __init__(
         self,
@@ -48,9 +53,11 @@ class QueryService:
         settings: QuerySettings,
         metrics: QueryMetrics,
         self_check: SelfCheck | None = None,
+        on_ran: Callable[[str, float], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._self_check = self_check
+        self._on_ran = on_ran
         self._database = database
         self._dispatcher = dispatcher
         self._parser = parser
@@ -71,19 +78,28 @@ class QueryService:
         when "partitioned" was asked for and cannot be, Overloaded unless it was `accepted` before,
         and db.errors.
         """
-        began = self._monotonic()
         control = control or Control("", query.timeout_s, self._monotonic)
         overflow = Overflow(1) if accepted else self._overflow
-        with (
-            overflow.turn() as turn,
-            self._planned(query, control, turn) as (transaction, statement, plan),
-        ):
+        with overflow.turn() as turn:
+            try:
+                return self._run(query, control, turn)
+            except ConnectionLost:
+                # It only reads, and nothing of it was sent.  Once: what ends a second connection
+                # may be the query itself.
+                control.remaining_s()
+                return self._run(query, control, turn)
+
+    def _run(self, query: QueryInput, control: Control, turn: Turn) -> Answer:
+        began = self._monotonic()
+        with self._planned(query, control, turn) as (transaction, statement, plan):
             planned_ms = (self._monotonic() - began) * 1000
             answer = self._run_split(transaction, statement, query, plan, turn)
             if isinstance(answer, str):
                 answer = self._run_direct(transaction, statement, query, answer)
             waited_ms = transaction.waited_ms + answer.timings.postgresql
         total_ms = (self._monotonic() - began) * 1000
+        if self._on_ran is not None:
+            self._on_ran(query.sql, total_ms / 1000)
         timings = replace(answer.timings, plan=planned_ms, total=total_ms, postgresql=waited_ms)
         self._metrics.answered(answer.mode, timings)
         return replace(answer, timings=timings)
@@ -351,6 +367,8 @@ class _ending_told:  # noqa: N801 - reads as a statement
         ended = isinstance(error, DeadlinePassed | RunWhole) or (
             isinstance(error, SqlError) and error.sqlstate == CANCELLED
         )
+        if isinstance(error, Silence) and self._control.cause is not None:
+            raise Cancelled(self._control.cause) from error
         if not ended:
             return
         if self._control.cause is not None:

@@ -1,6 +1,7 @@
 """A read-only transaction at one snapshot, with a deadline."""
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from query.fragment import ColumnType
 
 CHUNK_ROWS = 500
 CANCEL_TIMEOUT_S = 1.0
+SILENCE_S = 1.0
+CANCELLED_S = 2.0  # whoever cancelled does not wait for a server that says nothing
 FORGOTTEN_MS = 5000
 TRANSACTION_TIMEOUT = 170_000  # the first version of PostgreSQL that has this setting
 EXPORTED = re.compile(r"[0-9A-Fa-f-]+")  # what pg_export_snapshot() returns
@@ -74,6 +77,9 @@ class ReadTransaction:
         self.control = control
         self.snapshot = ""
         self._waited_before_s = connection.waited_s
+        # where PostgreSQL does not even end what its own limits should have ended
+        connection.patience_s = None
+        connection.answer_by = time.monotonic() + control.remaining_s() + SILENCE_S
 
     @property
     def waited_ms(self) -> float:
@@ -124,6 +130,10 @@ class ReadTransaction:
 
     def cancel(self) -> None:
         """Stop the statement that runs, from another thread; without one nothing happens."""
+        end = time.monotonic() + CANCELLED_S
+        by = self._connection.answer_by
+        if by is None or end < by:
+            self._connection.answer_by = end
         with suppress(psycopg.Error):
             self._connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
@@ -166,8 +176,7 @@ class ReadTransaction:
         return Described(_column_types(columns), parameters)
 
     def _simple(self, sql: str) -> psycopg.pq.abc.PGresult:
-        connection = self._connection
-        result = connection.counted(lambda: connection.pgconn.exec_(sql.encode()))
+        result = self._connection.simple(sql.encode())
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             raise psycopg.errors.error_from_result(result)
         return result

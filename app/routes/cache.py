@@ -7,7 +7,7 @@ from app.problem_types import DATABASE_UNAVAILABLE
 from app.services import services
 from db.errors import DatabaseUnavailable
 
-endpoints = Endpoints("cache")
+endpoints = Endpoints("cache", lane="status")
 RETRY_AFTER_S = 1.0
 
 

@@ -19,7 +19,7 @@ from app.services import services
 from app.url_parameters import text, whole_number
 from jobs.dead_letters import DeadLetterFilter
 
-endpoints = Endpoints("jobs")
+endpoints = Endpoints("jobs", lane="bulk")
 HIGHEST_TASK = 2**31 - 1
 FILTER = (
     QueryParameter("kind", "Only of this kind of job."),

@@ -15,7 +15,7 @@ from hashing.errors import TextRefused
 from hashing.registry import REGISTRY
 from hashing.text import Output, read_digest
 
-endpoints = Endpoints("hashing")
+endpoints = Endpoints("hashing", lane="hash")
 
 
 @endpoints.endpoint(

@@ -19,7 +19,7 @@ from app.routes.query import EXAMPLE, PROBLEMS, query_input
 from app.services import services
 from app.waiting_client import client_socket, patience_s
 
-endpoints = Endpoints("query")
+endpoints = Endpoints("query", lane="query")
 
 
 @endpoints.endpoint(

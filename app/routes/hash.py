@@ -3,6 +3,7 @@
 from flask import Response
 
 from app.bodies import json_response
+from app.digests.errors import StoreUnsure
 from app.endpoints import Endpoints
 from app.hashes.answers import hash_answer
 from app.models_hash import (
@@ -23,12 +24,13 @@ from app.problem_types import (
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
 )
+from app.repeated_request import is_repeated
 from app.services import services
 from hashing.options import construction
 from hashing.registry import REGISTRY, Sizes
 from hashing.text import encode
 
-endpoints = Endpoints("hashing")
+endpoints = Endpoints("hashing", lane="hash")
 PROBLEMS = (ALGORITHM_OUT_OF_SERVICE,)
 STORE_PROBLEMS = (DATABASE_UNAVAILABLE, DATABASE_BUSY, DIGEST_STORE_BUSY, DIGEST_STORE_UNSURE)
 
@@ -49,6 +51,8 @@ def hash_value(body: HashRequest) -> Response:
     now = services()
     members, sighting = hash_answer(body, now.hashing.digester)
     if sighting is not None:
+        if is_repeated():
+            raise StoreUnsure("A replica that did not answer may have stored it.")
         now.digests.commit.store([sighting])
     return json_response(f"{{{members}}}".encode())
 

@@ -39,7 +39,7 @@ from app.waiting_client import client_socket
 from hashing.registry import REGISTRY
 from hashing.text import Output, encode
 
-endpoints = Endpoints("hashing")
+endpoints = Endpoints("hashing", lane="bulk")
 OUTPUTS: tuple[str, ...] = get_args(Output)
 _BATCH_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
 

@@ -6,10 +6,10 @@ from flask import Response
 
 from app.bodies import json_response
 from app.endpoints import Endpoints
-from app.models_health import CheckDocument, LiveResponse, ReadyResponse
+from app.models_health import CheckDocument, LiveResponse, ModeDocument, ReadyResponse
 from app.services import services
 
-endpoints = Endpoints("health")
+endpoints = Endpoints("health", lane="health")
 
 
 @endpoints.endpoint("GET", "/health/live", response=LiveResponse)
@@ -25,12 +25,14 @@ def live() -> LiveResponse:
 def ready() -> Response:
     """Tell whether to send requests here.
 
-    200 when `ready`, or `degraded` (Redis is away, queries run direct). 503 before the first check
-    has ended, while PostgreSQL cannot be reached, and while the replica drains.  The answer is
-    known beforehand: asking runs no check.
+    200 when `ready`, or `degraded` (Redis is away, or PostgreSQL read-only). 503 before the first
+    check has ended, while PostgreSQL cannot be reached, and while the replica drains.  `modes` says
+    what is not as usual.  The answer is known beforehand: asking runs no check.
     """
-    readiness = services().readiness
+    now = services()
+    readiness = now.readiness
     state = readiness.state()
     checks = {name: CheckDocument(**asdict(of)) for name, of in readiness.checks().items()}
     status = 200 if state in {"ready", "degraded"} else 503
-    return json_response(ReadyResponse(status=state, checks=checks), status)
+    modes = [ModeDocument(**asdict(mode)) for mode in now.modes.look()]
+    return json_response(ReadyResponse(status=state, checks=checks, modes=modes), status)

@@ -22,7 +22,7 @@ from app.url_parameters import one_of, text, whole_number
 from jobs.event import LEVELS
 from jobs.states import TaskState
 
-endpoints = Endpoints("jobs")
+endpoints = Endpoints("jobs", lane="bulk")
 TASK_STATES: tuple[TaskState, ...] = get_args(TaskState)
 HIGHEST_TASK = 2**31 - 1
 TEXT = Format("text", "text/plain; charset=utf-8")

@@ -19,7 +19,7 @@ from app.url_parameters import FLAG, flag, whole_number
 from app.waiting_client import client_socket
 from jobs.record import Job
 
-endpoints = Endpoints("jobs")
+endpoints = Endpoints("jobs", lane="bulk")
 MOST_ROWS = 10**15
 STREAM = PathParameter("stream", r"[a-z_]{1,64}", "Name of a stream of the job's kind.")
 FORMATS = (NDJSON, CSV)

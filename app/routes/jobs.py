@@ -50,7 +50,7 @@ from jobs.errors import NotPossible
 from jobs.record import Job
 from jobs.states import JobState
 
-endpoints = Endpoints("jobs")
+endpoints = Endpoints("jobs", lane="bulk")
 JOB_ID = PathParameter("job_id", r"[A-Za-z0-9_-]{1,64}", "Id of a job.")
 DATABASE_PROBLEMS = (DATABASE_UNAVAILABLE, DATABASE_BUSY)
 PROBLEMS = (JOB_UNKNOWN, *DATABASE_PROBLEMS)

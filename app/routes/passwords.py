@@ -21,7 +21,7 @@ from app.waiting_client import patience_s
 from hashing.errors import PasswordError
 from hashing.passwords.work import Outcome, Work
 
-endpoints = Endpoints("passwords")
+endpoints = Endpoints("passwords", lane="bulk")
 PROBLEMS = (
     PASSWORDS_BUSY,
     QUEUE_UNAVAILABLE,

@@ -19,7 +19,7 @@ from app.problem_types import (
 from app.problems import Problem
 from app.services import services
 
-endpoints = Endpoints("query")
+endpoints = Endpoints("query", lane="bulk")
 QUERY_ID = PathParameter(
     "query_id",
     r"[A-Za-z0-9._~-]{1,128}",
@@ -43,7 +43,7 @@ def look_query_up(query_id: str) -> Response:
 
 @endpoints.endpoint(
     "DELETE", "/v1/queries/{query_id}", parameters=[QUERY_ID], response=None,
-    problems=(*PROBLEMS, CANCEL_UNSURE),
+    problems=(*PROBLEMS, CANCEL_UNSURE), lane="status",  # it is what helps in an overload
 )  # fmt: skip
 def delete_query(query_id: str) -> Response:
     """End a query, on whichever replica it runs.

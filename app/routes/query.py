@@ -37,7 +37,7 @@ from app.queries.settings import QuerySettings
 from app.routes.cached_query import cached_answer, query_of_address
 from app.services import services
 
-endpoints = Endpoints("query")
+endpoints = Endpoints("query", lane="query")
 PROBLEMS = (
     SQL_SYNTAX, SQL_INVALID, SQL_FAILED, SQL_NOT_PERMITTED, STATEMENT_NOT_ALLOWED, NOT_SPLITTABLE,
     QUERY_TOO_COSTLY, TIMED_OUT, CANCELLED, DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_CONFLICT,

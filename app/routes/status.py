@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from app.checks import POSTGRESQL, REDIS
 from app.endpoints import Endpoints
+from app.models_health import ModeDocument
 from app.models_status import (
     DatabasePart,
     HashingPart,
@@ -17,6 +18,7 @@ from app.models_status import (
     LanesPart,
     OutOfServiceDocument,
     PoolDocument,
+    ReadReplicaDocument,
     ReplicaPart,
     StatusResponse,
     WorkerDocument,
@@ -28,14 +30,14 @@ from db.errors import DatabaseError
 from tasks.errors import QueueError
 from tasks.lanes import LaneStatus
 
-endpoints = Endpoints("status")
+endpoints = Endpoints("status", lane="status")
 
 ItemT = TypeVar("ItemT")
 
 
 @endpoints.endpoint("GET", "/v1/status", response=StatusResponse)
 def status() -> StatusResponse:
-    """Show the replica, the database's pool and breaker, the workers, and the queue's lanes.
+    """Show the replica and its modes, the database's pool and breaker, the workers and the lanes.
 
     Always 200: a part whose source is away says so in its `error`, and the others are there.
     """
@@ -53,6 +55,7 @@ def status() -> StatusResponse:
     return StatusResponse(
         version=version("millrace"),
         replica=replica,
+        modes=[ModeDocument(**asdict(mode)) for mode in now.modes.look()],
         database=_database(now),
         workers=WorkersPart(
             items=[
@@ -85,6 +88,15 @@ def _database(now: Services) -> DatabasePart:
         pool=PoolDocument(
             max_size=pool.max_size, size=pool.size, in_use=pool.in_use, waiting=pool.waiting
         ),
+        read_replicas=[
+            ReadReplicaDocument(
+                name=replica.name,
+                age_s=now.read_replicas.age_s(replica),
+                problem=replica.problem,
+                breaker=replica.database.status().breaker,
+            )
+            for replica in now.read_replicas.replicas
+        ],
         error=now.readiness.problem(POSTGRESQL),
     )
 

@@ -25,7 +25,7 @@ from app.uploads import fields
 from jobs.upload_errors import UploadUnknown
 from jobs.upload_record import Upload
 
-endpoints = Endpoints("uploads")
+endpoints = Endpoints("uploads", lane="bulk")
 UPLOAD_ID = PathParameter("upload_id", "[0-9a-f]{32}", "Id of an upload.")
 _AWAY = (DATABASE_UNAVAILABLE, DATABASE_BUSY)
 _ADDING = (

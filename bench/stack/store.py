@@ -21,9 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from prometheus_client import CollectorRegistry
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from app.digests.group_commit import GroupCommit
+from app.digests.metrics import DigestMetrics
 from app.digests.sighting import Sighting
 from app.digests.store import DigestStore
 from cli.embedded.place import place_for
@@ -80,7 +83,12 @@ def in_process(url: str, seconds: float) -> None:
                 seen.append(len(sightings))
                 store.write(sightings)
 
-            commit = GroupCommit(write, max_waiting=20_000, timeout_s=30.0)  # type: ignore[arg-type]
+            commit = GroupCommit(
+                write,  # type: ignore[arg-type]
+                max_waiting=20_000,
+                timeout_s=30.0,
+                metrics=DigestMetrics(CollectorRegistry()),
+            )
             commit.start()
             alone = rate(clients, seconds, lambda: lambda: store.write([sighting()]))
             grouped = rate(

@@ -47,7 +47,7 @@ ROWS = 1_000_000
 TIMEOUT_S = 300.0
 FACTS = f"""CREATE TABLE public.facts AS
     SELECT n, n % 97 AS grp, (n::bigint * 7919 % 10007) / 8.0 AS v
-      FROM generate_series(1, {ROWS}) AS n;
+    FROM generate_series(1, {ROWS}) AS n;
     GRANT SELECT ON public.facts TO PUBLIC; ANALYZE public.facts"""
 LEASED = "SELECT count(*) FROM millrace.job_tasks WHERE state = 'leased' AND number > 0"
 

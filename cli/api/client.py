@@ -28,11 +28,12 @@ class ApiRefused(CommandError):
 class ApiClient:
     """Sends requests to the balancer or a replica at `url`, each on a connection of its own."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
+    def __init__(self, url: str, api_key: str | None, *, silence_s: float = SILENCE_S) -> None:
         address = urlsplit(url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ApiFailed(f"{url} is no http or https URL.")
         self._address = address
+        self._silence_s = silence_s
         self._headers = {} if api_key is None else {"X-API-Key": api_key}
 
     def document(
@@ -69,7 +70,7 @@ class ApiClient:
         """Give the response, if it is none of a problem.  Raises ApiRefused, ApiFailed."""
         is_secure = self._address.scheme == "https"
         kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
-        connection = kind(self._address.hostname or "", self._address.port, timeout=SILENCE_S)
+        connection = kind(self._address.hostname or "", self._address.port, timeout=self._silence_s)
         try:
             connection.request(method, path, body, {**headers, **self._headers})
             response = connection.getresponse()

@@ -42,15 +42,16 @@ class Programs:
             address=listen, rank=REPLICA_RANK, stop_limit_s=45.0,
         )  # fmt: skip
 
-    def worker(self, number: int) -> Program:
-        """Return a worker; it listens nowhere, and is healthy while it is on the roll."""
+    def worker(self, number: int, port: int) -> Program:
+        """Return a worker with its metrics on `port`; it is healthy while it is on the roll."""
         name = f"worker-{number}"
+        listen = f"{LOOPBACK}:{port}"
         return Program(
             name, [sys.executable, "-m", "worker"], self.folder, None,
             lambda: self.worker_probes.is_on_roll(self.pid_of(name)),
             is_alive=lambda: self.worker_probes.is_alive(self.pid_of(name)),
-            environment=self.environment,
-            rank=WORKER_RANK, stop_limit_s=45.0,
+            environment={**self.environment, "MILLRACE_WORKER_METRICS_LISTEN": listen},
+            address=listen, rank=WORKER_RANK, stop_limit_s=45.0,
         )  # fmt: skip
 
     def balancer(self, port: int, admin_port: int, replica_ports: list[int]) -> Program:

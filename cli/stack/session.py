@@ -20,6 +20,7 @@ from cli.stack.probes import WorkerProbes
 from cli.stack.programs import Programs
 from cli.stack.servers import SPARE_WORKERS, Servers, choose_servers, prepare_database
 from cli.supervisor.change import Change
+from cli.supervisor.event_log import EventLog
 from cli.supervisor.run_file import DrillRecord, RunFile
 from cli.supervisor.supervisor import Stopped, Supervisor
 
@@ -52,10 +53,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Running:
-    """All is healthy; `seconds` since the start."""
+    """All is healthy; `seconds` since the start.  `workers`: where their metrics are."""
 
     servers: Servers
     seconds: float
+    workers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class Session:
         self._run_file = run_file
         self._events = events
         self._redis_client = redis_client
-        self._supervisor = Supervisor(self.logs, run_file, events.put)
+        self._event_log = EventLog(self.logs / "up.log")
+        self._workers: tuple[str, ...] = ()
+        self._supervisor = Supervisor(self.logs, run_file, self._tell)
         self._began = time.monotonic()
 
     def start(self) -> None:
@@ -107,6 +111,10 @@ class Session:
     def hurry(self) -> None:
         """Stop at once."""
         self._supervisor.hurry()
+
+    def _tell(self, change: Change) -> None:
+        self._event_log.note(change)
+        self._events.put(change)
 
     def _start(self) -> None:
         try:
@@ -125,7 +133,7 @@ class Session:
             self._events.put(Failed(CommandError(f"the start failed: {error!r}")))
             raise
         else:
-            self._events.put(Running(servers, time.monotonic() - self._began))
+            self._events.put(Running(servers, time.monotonic() - self._began, self._workers))
 
     def _start_servers(self) -> Servers:
         wishes = self._wishes
@@ -175,8 +183,10 @@ class Session:
         }
         probes = WorkerProbes(self._redis_client(servers.redis_url))
         programs = Programs(checkout(), environment, probes, self._supervisor.pid)
-        ports = free_ports(wishes.apps)
-        first = [programs.worker(number) for number in range(1, wishes.workers + 1)]
+        ports = free_ports(wishes.apps + wishes.workers)
+        ports, for_metrics = ports[: wishes.apps], ports[wishes.apps :]
+        first = [programs.worker(number, port) for number, port in enumerate(for_metrics, 1)]
+        self._workers = tuple(program.address for program in first)
         first += [programs.replica(number, port) for number, port in enumerate(ports, 1)]
         for program in first:
             self._supervisor.add(program)

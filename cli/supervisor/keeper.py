@@ -83,8 +83,9 @@ class Keeper:
             healthy_s, ending = None, f"cannot be started: {error}"
         else:
             self._run_file.add(
-                program.name, process.pid, program.argv, program.rank, program.stop_signal
-            )
+                program.name, process.pid, program.argv, program.rank, program.stop_signal,
+                program.address,
+            )  # fmt: skip
             self._change(State.STARTING)
             healthy_s = self._watch(process)
             if self._stop.is_set() and process.exit_code() is None:

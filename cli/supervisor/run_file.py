@@ -18,7 +18,8 @@ from cli.errors import DataFolderInUse, DataFolderUnusable
 class Record:
     """One running program: its process id, when that began (seconds since 1970), its command.
 
-    A program can change how its command line reads, but not which file it runs.
+    A program can change how its command line reads, but not which file it runs.  `address`: where
+    it answers, of a worker its metrics; empty where it listens nowhere.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Record:
     file: str  # what it runs; empty when the operating system does not tell
     rank: int
     stop_signal: int
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,9 @@ class RunFile:
             }
             self._write()
 
-    def add(self, name: str, pid: int, argv: list[str], rank: int, stop_signal: int) -> None:
+    def add(
+        self, name: str, pid: int, argv: list[str], rank: int, stop_signal: int, address: str = ""
+    ) -> None:
         """Note a program that has just been started."""
         try:
             process = psutil.Process(pid)
@@ -164,7 +168,9 @@ class RunFile:
         except psutil.Error:  # it has ended already
             return
         with self._lock:
-            self._programs[pid] = Record(name, pid, began_at, argv, file, rank, stop_signal)
+            self._programs[pid] = Record(
+                name, pid, began_at, argv, file, rank, stop_signal, address
+            )
             self._write()
 
     def discard(self, pid: int) -> None:

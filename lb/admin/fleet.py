@@ -33,10 +33,16 @@ class Member(Protocol):
 class Fleet:
     """Asks all members at once; those that don't answer are left out.
 
-    `members` tells who is there now, those that drain too.
+    `members` tells who is there now, those that drain too; `own` what the parent counts of what
+    they count, too.
     """
 
-    def __init__(self, members: Callable[[], Sequence[Member]]) -> None:
+    def __init__(
+        self,
+        members: Callable[[], Sequence[Member]],
+        own: Callable[[], list[Family]] = list,
+    ) -> None:
+        self._own = own
         self._members = members
         self._totals = Totals()
         self._last_metrics: dict[int, list[Family]] = {}
@@ -85,7 +91,7 @@ class Fleet:
         here = {member.pid for member in self._members()}
         reports = {member.pid: report for member, report in answers if member.pid in here}
         self._last_metrics |= reports
-        return self._totals.sum(self._last_metrics.values())
+        return self._totals.sum([*self._last_metrics.values(), self._own()])
 
     def left(self, pid: int, metrics: list[Family] | None) -> None:
         """Keep a leaving member's last metrics; None: what it told last, for it was killed."""

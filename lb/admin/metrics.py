@@ -12,7 +12,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from lb.admin.totals import Family
+from lb.admin.totals import Family, families
 from lb.backend.health import State
 from lb.counters import BUCKETS
 from lb.proxy import Proxy
@@ -58,6 +58,11 @@ class ProxyCollector(Collector):
         for reason, count in proxy.counters.retries.items():
             retries.add_metric([reason], count)
         yield retries
+        throttled = CounterMetricFamily(
+            "millrace_lb_throttled", "Requests refused here since replicas refuse most like them."
+        )
+        throttled.add_metric([], proxy.throttle.refused)
+        yield throttled
         yield from self._queue()
         yield from self._limiter()
         dropped = CounterMetricFamily(
@@ -65,6 +70,7 @@ class ProxyCollector(Collector):
         )
         dropped.add_metric([], proxy.access_log.dropped)
         yield dropped
+        yield proxy.events.metric()
 
     def _requests(self) -> Metric:
         family = CounterMetricFamily(
@@ -177,12 +183,4 @@ class ProxyCollector(Collector):
 
 def samples(proxy: Proxy) -> list[Family]:
     """Return what this process counts, to be summed with what others count."""
-    return [
-        {
-            "name": family.name,
-            "help": family.documentation,
-            "type": family.type,
-            "samples": [[sample.name, sample.labels, sample.value] for sample in family.samples],
-        }
-        for family in ProxyCollector(proxy).collect()
-    ]
+    return families(ProxyCollector(proxy).collect())

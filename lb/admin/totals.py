@@ -12,6 +12,19 @@ Family = dict[str, Any]
 _Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
+def families(metrics: Iterable[Metric]) -> list[Family]:
+    """Return metrics as they travel between processes."""
+    return [
+        {
+            "name": metric.name,
+            "help": metric.documentation,
+            "type": metric.type,
+            "samples": [[sample.name, sample.labels, sample.value] for sample in metric.samples],
+        }
+        for metric in metrics
+    ]
+
+
 class Totals:
     """Sums, which keep what processes counted that have ended.
 
@@ -21,9 +34,9 @@ class Totals:
     def __init__(self) -> None:
         self._ended: dict[_Series, float] = {}
 
-    def end(self, families: Iterable[Family]) -> None:
+    def end(self, report: Iterable[Family]) -> None:
         """Keep the counts of a process that has ended."""
-        for family in families:
+        for family in report:
             if family["type"] in {"counter", "histogram"}:
                 for name, labels, value in family["samples"]:
                     series = _series(name, labels)
@@ -37,8 +50,8 @@ class Totals:
         """
         metrics: dict[str, Metric] = {}
         values: dict[_Series, tuple[str, float]] = {}
-        for families in reports:
-            for family in families:
+        for report in reports:
+            for family in report:
                 metrics.setdefault(
                     family["name"], Metric(family["name"], family["help"], family["type"])
                 )

@@ -33,7 +33,8 @@ class BackendsPolicy:
 class Backends:
     """The backends by id, the strategy, and the requests that wait for room at a backend.
 
-    `random` returns numbers from 0 to below 1; `soon` calls back in the loop's next turn.
+    `random` returns numbers from 0 to below 1; `on_panic` hears when ejected backends begin to be
+    used, since too few are ready, and when that ends; `soon` calls back in the loop's next turn.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Backends:
         queue: WaitQueue,
         *,
         on_change: Callable[[Backend, Change], None],
+        on_panic: Callable[[bool], None] = lambda _began: None,
         clock: Callable[[], float],
         random: Callable[[], float],
         soon: Callable[[Callable[[], None]], object] | None = None,
@@ -55,6 +57,7 @@ class Backends:
         self._policy = policy
         self._waiting = queue.waiting
         self._on_change = on_change
+        self._on_panic = on_panic
         self._clock = clock
         self._random = random
         self._soon = soon or _soon
@@ -212,8 +215,11 @@ class Backends:
         self._ready = tuple(b for b in backends if b.state == "ready")
         # One that has never passed a check is no loss: it is starting, or was listed by mistake.
         usable = tuple(b for b in backends if b.mode == "ready" and b.health.seen)
+        panicked = self.panicking
         self.panicking = len(self._ready) < self._policy.panic_ratio * len(usable)
         self._candidates = usable if self.panicking else self._ready
+        if self.panicking != panicked:
+            self._on_panic(self.panicking)
         if self._waiting:
             self._admit_soon()
 

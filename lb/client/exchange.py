@@ -11,7 +11,7 @@ from lb.client.patience import overdue
 from lb.client.pause import HIGH_WATER_BYTES, Pause
 from lb.limiter.limiter import Verdict
 from lb.proxy import Proxy
-from lb.retry import Failure
+from lb.retry import REPEATED, Failure
 from lb.wire.problem import Problem, serialise
 from lb.wire.request import Request
 from lb.wire.response import begin_answer
@@ -40,6 +40,7 @@ class Exchange:
     _in_budget = False
     _over = False
     _pace: Pace | None = None
+    _repeated = b""  # the field that says so, once a replica may have done what was asked
     _replayable = False
     _retries = 0
     _sending_paused = False
@@ -79,6 +80,11 @@ class Exchange:
         if not isinstance(verdict, bytes):
             self._fields = verdict.fields
             self.fail(verdict.problem)
+            return
+        throttle, head = self._proxy.throttle, self.request.head
+        if throttle.watched and throttle.refuses(head.method, head.target):
+            self._fields = verdict
+            self.fail(failures.overloaded())
             return
         self._fields = verdict
         self._dispatch() if self._dispatched else self.body_arrived()
@@ -215,9 +221,12 @@ class Exchange:
         out = b""
         now = self._proxy.clock()
         if not self._status:
+            if not head.overloaded:  # how fast it refuses says nothing about how fast it answers
+                backend.observe_latency(now - self._attempt_started)
+            elif self._goes_elsewhere(head.overloaded):
+                return
             self._status = head.status
             self._answered = now
-            backend.observe_latency(now - self._attempt_started)
             out, self._chunked, self._close = begin_answer(
                 head,
                 self._request_id,
@@ -299,7 +308,7 @@ class Exchange:
         self._connection = connection
         self._attempt_started = now = proxy.clock()
         budget = proxy.time_budget(request.head.target, now - self._started)
-        wire = request.serialise(client.forwarding, self._request_id, budget)
+        wire = request.serialise(client.forwarding, self._request_id, budget + self._repeated)
         if not self._replayable:
             wire += request.take()
         elif self._body:
@@ -316,6 +325,8 @@ class Exchange:
         self.tried = self.tried if backend is None else (*self.tried, backend)
         if self._may_retry(failure):
             self._retries += 1
+            if failure != "connect":
+                self._repeated = REPEATED
             proxy.counters.retries[failure] += 1
             if self._in_budget:
                 self._dispatch()
@@ -343,6 +354,17 @@ class Exchange:
             replayable=self._replayable,
             retries=self._retries,
         )
+
+    def _goes_elsewhere(self, lane: bytes) -> bool:
+        """Try once elsewhere what a backend refused unread, if that can be done at once."""
+        head, tried = self.request.head, len(self.tried) + 1
+        if not self._proxy.refused_there(head.method, head.target, lane, tried=tried):
+            return False
+        if self._retries or not self._may_retry("overloaded"):
+            return False
+        self._proxy.throttle.again(head.method, head.target)
+        self._attempt_failed("overloaded", "a replica has too much to do", is_fault=False)
+        return True
 
     def _begin_retry(self) -> bool:
         if self._over:

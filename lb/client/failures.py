@@ -23,6 +23,16 @@ def backends_busy(retry_after_s: float) -> Problem:
     )  # fmt: skip
 
 
+def overloaded() -> Problem:
+    """Return the 503 for what the replicas would refuse too."""
+    return Problem(
+        503, "overloaded", "There is more to do than can be done in time",
+        "The replicas refuse most requests of this kind. Nothing was done. Try again after "
+        "Retry-After.",
+        retry_after_s=1,
+    )  # fmt: skip
+
+
 def backend_failed(reason: str, *, may_repeat: bool) -> Problem:
     """Return the 502 when the request reached no backend, or one that broke off."""
     remedy = "Try again." if may_repeat else "It may have taken effect: look before you try again."

@@ -8,6 +8,7 @@ from limits import RateLimitItem
 from structlog.typing import FilteringBoundLogger
 
 from lb.errors import StartFailed
+from lb.events import Emit, unheard
 from lb.limiter.api_keys import KeyPolicies, read_keys
 from lb.limiter.limiter import Limiter
 from lb.limiter.path_policies import PathPolicies
@@ -23,7 +24,11 @@ _DEFAULT_PREFIX = "/v1"
 
 
 def make_limiter(
-    settings: BalancerSettings, *, clock: Callable[[], float], log: FilteringBoundLogger
+    settings: BalancerSettings,
+    *,
+    clock: Callable[[], float],
+    log: FilteringBoundLogger,
+    emit: Emit = unheard,
 ) -> Limiter | None:
     """Return the limiter that the settings describe; None when they limit nothing.
 
@@ -65,7 +70,7 @@ def make_limiter(
         entries.append((key, policies[name]))
     if not policies:
         return None
-    shared = _shared(settings, clock, log)
+    shared = _shared(settings, clock, emit)
     if shared is None:  # processes that know nothing of each other: a part for each
         for limited in policies.values():
             limited.share = max(1, limited.amount // settings.processes)
@@ -91,7 +96,7 @@ def _tls(address: RedisAddress) -> ssl.SSLContext | None:
 
 
 def _shared(
-    settings: BalancerSettings, clock: Callable[[], float], log: FilteringBoundLogger
+    settings: BalancerSettings, clock: Callable[[], float], emit: Emit
 ) -> SharedWindows | None:
     address = settings.redis_address
     if address is None:
@@ -99,9 +104,9 @@ def _shared(
 
     def changed(problem: str) -> None:
         if problem:
-            log.warning("limits are enforced by each balancer alone", reason=problem)
+            emit("limiter_local", problem)
         else:
-            log.info("limits are shared", redis=str(address))
+            emit("limiter_shared", f"{address} answers")
 
     chance = random.SystemRandom()
     link = RedisLink(

@@ -10,7 +10,9 @@ import structlog
 
 from lb.admin.fleet import Fleet, MemberGone
 from lb.admin.overview import Overview
+from lb.admin.totals import families
 from lb.errors import StartFailed
+from lb.events import Events
 from lb.processes.backoff import Backoff
 from lb.processes.child import Child
 
@@ -54,7 +56,10 @@ class Parent:
         self._guards: dict[int, asyncio.Task[None]] = {}
         self._overview = Overview()
         self._log = structlog.get_logger("lb")
-        self.fleet = Fleet(lambda: tuple(self._alive.values()))
+        self._events = Events(self._log)
+        self.fleet = Fleet(
+            lambda: tuple(self._alive.values()), lambda: families([self._events.metric()])
+        )
 
     @property
     def overview(self) -> Overview:
@@ -76,11 +81,11 @@ class Parent:
             new = await self._generate(must_have_backends=bool(await self.fleet.ready()))
         except StartFailed as error:
             self._overview = self._overview.refused(str(error))
-            self._log.error("reload refused", reason=str(error))
+            self._events.emit("reload_refused", str(error))
             return
         self._overview = self._overview.reloaded()
         self._take_over(new)
-        self._log.info("reloaded", pids=[child.pid for child in new])
+        self._events.emit("reloaded", "SIGHUP", pids=[child.pid for child in new])
 
     async def stop(self) -> None:
         """Let all finish what they hold, and wait for their end; by SIGKILL if it takes too long.
@@ -88,6 +93,7 @@ class Parent:
         Not while a reload is under way.
         """
         self._overview = replace(self._overview, draining=True)
+        self._events.emit("balancer_draining", "it was told to stop")
         for task in self._replacing:
             task.cancel()
         limit_s = max((one.drain_timeout_s for one in self._alive.values()), default=0.0)
@@ -99,7 +105,7 @@ class Parent:
             child.kill()
         await asyncio.gather(*self._watchers)
 
-    def left(self, child: Child) -> None:
+    def left(self, child: Child, cause: str = "it takes no more clients") -> None:
         """Replace a child that takes no more clients though nobody asked it to end."""
         slot = child.slot
         if self._current[slot] is not child:
@@ -109,7 +115,7 @@ class Parent:
             return
         self._overview = replace(self._overview, restarts=self._overview.restarts + 1)
         life_s = time.monotonic() - child.started
-        self._log.error("a process left", pid=child.pid, lived_s=round(life_s, 3))
+        self._events.emit("process_restarted", cause, pid=child.pid, lived_s=round(life_s, 3))
         task = asyncio.get_running_loop().create_task(self._replace(slot, life_s))
         self._replacing.add(task)
         task.add_done_callback(self._replacing.discard)
@@ -163,7 +169,7 @@ class Parent:
                 await child.ask("ready", timeout_s=self._silence_s)
             except MemberGone as error:
                 if not child.has_ended:
-                    self._log.error("a process hangs", pid=child.pid, reason=str(error))
+                    self._events.emit("process_hung", str(error), pid=child.pid)
                     child.kill()
                     return
 
@@ -199,9 +205,10 @@ class Parent:
         if guard is not None:
             guard.cancel()
         if self._alive.pop(child.pid, None) is not None:
-            self._log.error("a process died", pid=child.pid, code=code)
+            if self._current[child.slot] is not child:  # else its end is an event
+                self._log.error("a process died", pid=child.pid, code=code)
             self.fleet.left(child.pid, None)
-        self.left(child)
+        self.left(child, f"it ended with code {code}")
 
     async def _replace(self, slot: int, life_s: float) -> None:
         generation = self._generation

@@ -19,7 +19,8 @@ CLAIMS = frozenset(
     (
         b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port",
         b"x-forwarded-prefix", b"x-forwarded-proto", b"x-forwarded-scheme",
-        b"x-forwarded-server", b"x-forwarded-ssl", b"x-millrace-timeout-s", b"x-real-ip",
+        b"x-forwarded-server", b"x-forwarded-ssl", b"x-millrace-repeated", b"x-millrace-timeout-s",
+        b"x-real-ip",
     )
 )  # fmt: skip
 

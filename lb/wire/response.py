@@ -23,7 +23,8 @@ _STATUS_LINES = {
 }
 
 # The balancer gives these itself, or they belong to one connection.
-_OURS = HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_OVERLOADED = b"x-millrace-overloaded"
+_OURS = HOP_BY_HOP | {b"content-length", b"x-request-id", _OVERLOADED}
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 
 
@@ -39,6 +40,7 @@ class ResponseHead:
     `content_length` is kept where there is no body too (HEAD, 304).  `usual` is how most answers
     begin, those of known length to HTTP/1.1 on a connection that goes on; it ends where the
     request id is put.  `announced`: the Trailer fields of a body in chunks.
+    `overloaded`: what a backend says that has refused the request unread, else empty.
     """
 
     status: int
@@ -48,6 +50,7 @@ class ResponseHead:
     keep_alive: bool
     usual: bytes | None
     announced: bytes = b""
+    overloaded: bytes = b""
 
 
 def vet(raw: bytes) -> ResponseHead:
@@ -73,7 +76,7 @@ def _vet(raw: bytes) -> ResponseHead:
     encoding: bytes | None = None
     options = _NO_OPTIONS
     passed: list[Field] = []
-    announced = b""
+    announced = overloaded = b""
     for field in fields:
         name = field.name
         if name not in _OURS:
@@ -86,6 +89,8 @@ def _vet(raw: bytes) -> ResponseHead:
             options |= connection_options(field.value)
         elif name == b"trailer":
             announced += field.line
+        elif name == _OVERLOADED:
+            overloaded = field.value
     if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadResponse("Content-Length is repeated, or no number")
     if encoding is not None and minor == b"0":
@@ -103,6 +108,7 @@ def _vet(raw: bytes) -> ResponseHead:
         if framing != "length" or size is None
         else b"%bContent-Length: %d\r\nX-Request-ID: " % (start, size),
         announced if framing == "chunked" else b"",
+        overloaded,
     )
 
 

@@ -6,7 +6,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -50,6 +52,46 @@ class MortalPostgres:
             self._running = None
             _, alive = psutil.wait_procs(sessions, timeout=30)
             assert not alive
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all of its processes where they stand: connections stay, and nobody answers."""
+        assert self._running is not None
+        server = psutil.Process(self._running.pid)
+        stopped = [server, *server.children(recursive=True)]
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in reversed(stopped):
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Have it take no writes, of sessions that are there and of new ones."""
+        self._alter("SET default_transaction_read_only = on", "on")
+        try:
+            yield
+        finally:
+            self._alter("RESET default_transaction_read_only", "off")
+
+    def _alter(self, change: str, wanted: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as owner:
+            owner.execute("SET default_transaction_read_only = off")
+            owner.execute(f"ALTER SYSTEM {change}".encode())
+            owner.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 30
+        while one_value(self.url, "SHOW default_transaction_read_only") != wanted:
+            assert time.monotonic() < deadline
+
+
+def one_value(url: str, query: str) -> Any:
+    """Return the first value of a query's first row, asked on a connection of its own."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(query.encode()).fetchone()
+        return row[0] if row else None
 
 
 @pytest.fixture(scope="module")

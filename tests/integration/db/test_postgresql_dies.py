@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from db.breaker import Breaker, BreakerState
+from db.breaker import Breaker, BreakerRules, BreakerState
 from db.database import Database
 from db.errors import BreakerOpen, DatabaseError, DatabaseUnavailable
 from db.sqlstate import judge
@@ -36,7 +36,7 @@ class Watched:
         self.clock = Clock()
         self.changes: list[tuple[BreakerState, BreakerState]] = []
         breaker = Breaker(
-            judge, failures=3, reset_s=3600.0, reset_max_s=3600.0, clock=self.clock,
+            judge, BreakerRules(failures=3, reset_s=3600.0, reset_max_s=3600.0), clock=self.clock,
             listeners=[lambda old, new, error: self.changes.append((old, new))],
         )  # fmt: skip
         self.database = Database(url, breaker=breaker, name="test", pool_wait_s=60.0)

@@ -57,6 +57,24 @@ def test_the_latest_label_is_kept(client: FlaskClient) -> None:
     assert found["label"] == "two"
 
 
+REPEATED = {"X-Millrace-Repeated": "1"}
+
+
+def test_what_another_replica_may_have_stored_is_not_stored_again(
+    client: FlaskClient, owner: psycopg.Connection
+) -> None:
+    body = {"data": "x", "store": True}
+    client.post("/v1/hash", json=body)
+    answer: Any = client.post("/v1/hash", json=body, headers=REPEATED)
+    assert (answer.status_code, answer.json["type"]) == (503, "/problems/digest-store-unsure")
+    assert counts(owner) == {sha256("x"): 1}
+
+
+def test_a_digest_that_is_not_stored_may_be_asked_for_again(client: FlaskClient) -> None:
+    answer: Any = client.post("/v1/hash", json={"data": "x"}, headers=REPEATED)
+    assert answer.json["digest"] == sha256("x")
+
+
 def test_what_was_not_to_be_stored_is_not(client: FlaskClient, owner: psycopg.Connection) -> None:
     assert "stored" not in client.post("/v1/hash", json={"data": "x"}).text
     client.post("/v1/hash", json={"data": "x", "store": False})

@@ -75,7 +75,7 @@ def test_a_broken_configuration_keeps_the_old_processes_and_says_why(
         file.write_text("MILLRACE_LB_STRATEGY=at_random\n")
         program.process.send_signal(signal.SIGHUP)
         until(lambda: program.said("reload refused"), "it refuses")
-        assert "MILLRACE_LB_STRATEGY" in program.said("reload refused")[0]["reason"]
+        assert "MILLRACE_LB_STRATEGY" in program.said("reload refused")[0]["cause"]
         assert program.pids() == before
         with Connection(program.address) as client:
             assert client.request()[0] == 200

@@ -50,7 +50,7 @@ def test_it_serves_logs_and_ends_with_0_on_sigterm(running: Running) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         for line in process.stdout:
-            if json.loads(line).get("state") == "ready":
+            if json.loads(line).get("event") == "backend_ready":
                 break
         with Connection(("127.0.0.1", port)) as client:
             assert client.request("/v1/query?secret=1", fields="X-Request-ID: seen\r\n")[0] == 200

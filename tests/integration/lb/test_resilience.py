@@ -21,6 +21,27 @@ def test_a_kept_connection_that_ends_without_an_answer_is_retried(running: Runni
     assert balancer.proxy.counters.retries["closed"] == 2
 
 
+def test_a_replica_is_told_that_another_may_have_done_what_it_is_asked(running: Running) -> None:
+    running.start(2)
+    for backend in running.backends:
+        backend.answer = lambda number, data: None
+    with running.connect() as client:
+        client.request("/v1/hash", "POST", b"{}")
+    heads = [bytes(one) for backend in running.backends for one in backend.received]
+    told = [b"\r\nX-Millrace-Repeated: 1\r\n" in head for head in heads]
+    assert sorted(told) == [False, True, True]
+
+
+def test_where_nothing_was_sent_before_nobody_is_told_of_a_repetition(running: Running) -> None:
+    balancer = running.start(2, strategy="round_robin", check_interval_s=30)
+    running.do(running.backends[0].stop())
+    with running.connect() as client:
+        for _ in range(4):
+            assert client.request("/v1/hash", "POST", b"{}")[0] == 200
+    assert balancer.proxy.counters.retries["connect"] >= 1
+    assert all(b"Repeated" not in bytes(one) for one in running.backends[1].received)
+
+
 def test_what_may_not_be_repeated_is_answered_with_502(running: Running) -> None:
     balancer = running.start(2)
     for backend in running.backends:

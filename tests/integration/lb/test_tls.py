@@ -83,7 +83,7 @@ def test_a_reload_brings_the_new_certificate_and_a_bad_one_changes_nothing(
         key.write_text(later_key.read_text())  # does not fit the certificate
         program.process.send_signal(1)
         until(lambda: program.said("reload refused"), "it refuses")
-        assert "MILLRACE_LB_TLS_KEY" in program.said("reload refused")[0]["reason"]
+        assert "MILLRACE_LB_TLS_KEY" in program.said("reload refused")[0]["cause"]
         assert "one.example" in str(subject(program.address, context, "one.example"))
         made.write_text(later.read_text())
         program.reload()

@@ -67,6 +67,9 @@ class Crew:
         self._threads: list[Threads] = []
         self._processes: list[subprocess.Popen[bytes]] = []
 
+    def _note(self, name: str, cause: str, /, **_facts: object) -> None:
+        self._events.append((name, cause))
+
     def start(
         self, slots: int = 2, handler: Handler = handle, drain_timeout_s: float = 10.0
     ) -> Threads:
@@ -77,7 +80,7 @@ class Crew:
             self._settings,
             name=name,
             lanes=[LaneSlots(QUERY, slots, handler)],
-            on_event=lambda event, cause: self._events.append((event, cause)),
+            on_event=self._note,
         )
         drained: list[bool] = []
         thread = threading.Thread(

@@ -85,7 +85,7 @@ def test_a_task_whose_lease_lapsed_is_an_event(
         doomed.kill()
         crew.start(slots=1)
         assert [reply.attempt for reply in scatter.gather()] == [2]
-    assert ("lease_reclaimed", "delivery 2 on lane query") in events
+    assert ("lease_reclaimed", "its worker did not renew its lease") in events
 
 
 def test_nothing_of_a_secret_is_in_the_record() -> None:

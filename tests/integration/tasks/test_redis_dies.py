@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from cli.embedded.place import place_for
 from cli.embedded.program import RunningServer
@@ -22,7 +21,7 @@ from tasks.errors import QueueError, QueueUnavailable
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY
 from tasks.settings import QueueSettings
-from tests.integration.tasks.conftest import SHORT, Crew, eventually
+from tests.integration.tasks.conftest import SHORT, Crew, Events, eventually
 from tests.integration.tasks.programmed_worker import handle
 from tests.redis_server import given_server
 
@@ -89,16 +88,18 @@ def test_a_gatherer_is_told_when_redis_dies(
 
 
 def test_after_a_restart_everything_works_again_and_the_outage_is_one_event(
-    crew: Crew, dispatcher: Dispatcher, server: RunningServer
+    crew: Crew, dispatcher: Dispatcher, server: RunningServer, events: Events
 ) -> None:
-    with capture_logs() as events:
-        crew.start()
-        server.kill()
-        eventually(lambda: any(event["event"] == "queue unavailable" for event in events))
-        server.start()
-        eventually(lambda: echoes(dispatcher))
-        eventually(lambda: any(event["event"] == "queue available again" for event in events))
-    assert [event["event"] for event in events].count("queue unavailable") == 1
+    def outages() -> list[str]:
+        return [name for name, _ in events if name.startswith("redis_outage")]
+
+    crew.start()
+    server.kill()
+    eventually(outages)
+    server.start()
+    eventually(lambda: echoes(dispatcher))
+    eventually(lambda: "redis_outage_ended" in outages())
+    assert outages() == ["redis_outage_began", "redis_outage_ended"]
 
 
 def test_a_worker_that_starts_before_redis_waits_for_it(
@@ -106,16 +107,17 @@ def test_a_worker_that_starts_before_redis_waits_for_it(
 ) -> None:
     server.kill()
     with connect(settings, "test") as client:
+        told = threading.Event()
+        lanes = [LaneSlots(QUERY, 1, handle)]
         consumer = Consumer(
-            client, settings, name=worker_name(), lanes=[LaneSlots(QUERY, 1, handle)]
+            client, settings, name=worker_name(), lanes=lanes, on_event=lambda *_, **__: told.set()
         )
         thread = threading.Thread(target=consumer.run, kwargs={"drain_timeout_s": 5.0})
-        with capture_logs() as events:
-            thread.start()
-            eventually(lambda: events)
-            server.start()
-            eventually(Workers(client).list)
-            assert echoes(dispatcher)
+        thread.start()
+        assert told.wait(20)
+        server.start()
+        eventually(Workers(client).list)
+        assert echoes(dispatcher)
         consumer.stop()
         thread.join(20)
         assert not thread.is_alive()

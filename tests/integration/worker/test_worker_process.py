@@ -79,7 +79,7 @@ def test_it_answers_fragments_and_on_sigterm_finishes_the_one_it_holds(
             assert Partial.decode(next(replies).payload).data == [["slept"]]
         events = log_of(worker)
         assert worker.returncode == 0
-    assert {"taking tasks", "stopping", "draining"} <= {event["message"] for event in events}
+    assert {"taking tasks", "worker draining", "draining"} <= {event["message"] for event in events}
     assert Workers(client).list() == ()
 
 

@@ -14,6 +14,7 @@ from app.cache.settings import CacheSettings
 from app.digests.settings import DigestSettings
 from app.endpoints import Endpoint
 from app.hashes.settings import HashSettings
+from app.lanes.settings import LaneSettings
 from app.main import ENDPOINTS
 from app.passwords.settings import PasswordSettings
 from app.problem_types import PROBLEM_TYPES, UNEXPECTED_STATUS
@@ -22,7 +23,10 @@ from app.queries.settings import QuerySettings
 from app.settings import AppSettings
 
 DOCS = Path(__file__).parents[3] / "docs"
-KINDS = (AppSettings, QuerySettings, CacheSettings, HashSettings, DigestSettings, PasswordSettings)
+KINDS = (
+    AppSettings, LaneSettings, QuerySettings, CacheSettings, HashSettings, DigestSettings,
+    PasswordSettings,
+)  # fmt: skip
 SETTINGS = [(kind, name) for kind in KINDS for name in kind.model_fields]
 
 
@@ -56,7 +60,7 @@ def test_every_call_is_documented(endpoint: Endpoint) -> None:
 
 def test_every_metric_is_documented(client: FlaskClient) -> None:
     names = set(re.findall(r"# TYPE (\S+) ", client.get("/metrics").text))
-    documented = rows(r"millrace_app_\w+")
+    documented = rows(r"millrace_(?:app|events)_\w+")
     assert sorted(name for name in names if not name.endswith("_created")) == sorted(documented)
 
 

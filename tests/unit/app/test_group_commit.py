@@ -8,9 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from app.digests.errors import NotTaken, StoreUnsure
 from app.digests.group_commit import GroupCommit
+from app.digests.metrics import DigestMetrics
 from app.digests.sighting import Sighting, summed
 
 
@@ -47,15 +49,25 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
 Make = Callable[..., GroupCommit]
 
 
 @pytest.fixture
-def make(disk: Disk) -> Iterator[Make]:
+def make(disk: Disk, registry: CollectorRegistry) -> Iterator[Make]:
     made: list[GroupCommit] = []
 
     def build(max_waiting: int = 100, timeout_s: float = 20.0) -> GroupCommit:
-        commit = GroupCommit(disk.write, max_waiting=max_waiting, timeout_s=timeout_s)
+        commit = GroupCommit(
+            disk.write,
+            max_waiting=max_waiting,
+            timeout_s=timeout_s,
+            metrics=DigestMetrics(registry),
+        )
         commit.start()
         made.append(commit)
         return commit

@@ -1,15 +1,16 @@
 """What the replica says of itself while nothing it needs is there."""
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from app.checks import postgresql_check
+from app.checks import READ_ONLY, postgresql_check
 from app.readiness import Check
 from app.services import Services
-from db.errors import CheckoutTimeout
+from db.errors import CheckoutTimeout, DatabaseReadOnly
 
 
 def test_the_process_is_live_whatever_is_away(client: FlaskClient) -> None:
@@ -21,7 +22,8 @@ def test_before_the_first_check_requests_are_not_welcome(client: FlaskClient) ->
     response = client.get("/health/ready")
     body: Any = response.json
     assert (response.status_code, body["status"]) == (503, "starting")
-    assert set(body["checks"]) == {"postgresql", "redis"}
+    assert set(body["checks"]) == {"postgresql", "postgresql_writes", "redis"}
+    assert body["modes"] == []
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,33 @@ def test_a_busy_pool_is_no_reason_to_leave_the_balancer(
     assert services.readiness.problem("postgresql") is None
 
 
+@pytest.mark.parametrize("path", ["/health/ready", "/v1/status"])
+def test_the_modes_are_told_with_cause_and_meaning(
+    services: Services, client: FlaskClient, path: str
+) -> None:
+    find(services, postgresql=True, redis=False)
+    (mode,) = client.get(path).json["modes"]  # type: ignore[index]
+    assert (mode["name"], mode["cause"]) == ("no_redis", "It fails in an unexpected way")
+    assert datetime.fromisoformat(mode["since"]).tzinfo == UTC
+    assert "run direct" in mode["meaning"]
+    find(services, postgresql=True, redis=True)
+    assert client.get(path).json["modes"] == []  # type: ignore[index]
+
+
+def test_a_read_only_database_is_said_to_be_one_and_keeps_nobody_away(
+    services: Services, client: FlaskClient
+) -> None:
+    def refuse() -> None:
+        raise DatabaseReadOnly(READ_ONLY, 0.0)
+
+    find(services, postgresql=True, redis=True)
+    services.readiness.check(Check("postgresql_writes", essential=False, probe=refuse))
+    response = client.get("/health/ready")
+    body: Any = response.json
+    assert (response.status_code, body["status"]) == (200, "degraded")
+    assert [mode["name"] for mode in body["modes"]] == ["read_only_database"]
+
+
 def test_status_answers_though_everything_is_away(client: FlaskClient) -> None:
     response = client.get("/v1/status")
     body: Any = response.json
@@ -95,5 +124,6 @@ def find(services: Services, *, postgresql: bool, redis: bool) -> None:
     def away() -> None:
         raise ConnectionRefusedError
 
-    for name, ok in {"postgresql": postgresql, "redis": redis}.items():
+    checks = {"postgresql": postgresql, "postgresql_writes": postgresql, "redis": redis}
+    for name, ok in checks.items():
         services.readiness.check(Check(name, essential=False, probe=here if ok else away))

@@ -67,7 +67,7 @@ def test_every_metric_is_ours_by_name(client: FlaskClient) -> None:
     client.get("/health/live")
     names = re.findall(r"# TYPE (\S+)", client.get("/metrics").text)
     assert names
-    assert all(name.startswith("millrace_app_") for name in names)
+    assert all(name.startswith(("millrace_app_", "millrace_events_")) for name in names)
 
 
 def test_the_stages_of_a_query_are_told_with_the_wait_for_postgresql() -> None:

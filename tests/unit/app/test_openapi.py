@@ -27,7 +27,7 @@ class Answer(ResponseModel):
     text: str
 
 
-endpoints = Endpoints("talk")
+endpoints = Endpoints("talk", lane="status")
 
 
 @endpoints.endpoint(

@@ -22,13 +22,13 @@ def test_what_is_no_address_is_refused_by_name(
 
 
 def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILLRACE_APP_THREADS", "0")
+    monkeypatch.setenv("MILLRACE_APP_PROCESSES", "0")
     monkeypatch.setenv("MILLRACE_LOG_LEVEL", "loud")
     with pytest.raises(SettingsInvalid) as caught:
         read(AppSettings)
     lines = str(caught.value).splitlines()
     assert [line.partition(":")[0] for line in lines] == [
-        "MILLRACE_APP_THREADS",
+        "MILLRACE_APP_PROCESSES",
         "MILLRACE_LOG_LEVEL",
     ]
 

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from db.breaker import Breaker, BreakerState, Outcome
+from db.breaker import Breaker, BreakerRules, BreakerState, Outcome
 from db.errors import BreakerOpen
 
 
@@ -33,10 +34,10 @@ class World:
     chance: float = 0.0
     changes: list[tuple[BreakerState, BreakerState, str]] = field(default_factory=list)
 
-    def breaker(self) -> Breaker:
+    def breaker(self, **rules: Any) -> Breaker:
         """Return a closed breaker in this world."""
         return Breaker(
-            judge, failures=3, reset_s=1.0, reset_max_s=3.0,
+            judge, BreakerRules(failures=3, reset_s=1.0, reset_max_s=3.0, **rules),
             clock=lambda: self.now, chance=lambda: self.chance, listeners=[self.heard],
         )  # fmt: skip
 
@@ -232,7 +233,9 @@ def test_a_listener_may_ask_the_breaker() -> None:
     def listen(old: BreakerState, new: BreakerState, error: BaseException | None) -> None:
         heard.append((breakers[0].state, breakers[0].retry_after_s))
 
-    breakers.append(Breaker(judge, failures=1, chance=lambda: 0.0, listeners=[listen]))
+    breakers.append(
+        Breaker(judge, BreakerRules(failures=1), chance=lambda: 0.0, listeners=[listen])
+    )
     fail(breakers[0])
     assert heard[0][0] == "open"
 
@@ -245,3 +248,106 @@ def test_a_generators_end_inside_the_block_is_not_swallowed() -> None:
         next(empty)
         reached = True
     assert not reached
+
+
+def call(breaker: Breaker, *, failing: bool) -> None:
+    if failing:
+        fail(breaker)
+        return
+    with breaker.guard():
+        pass
+
+
+def test_a_server_that_half_works_opens_it_though_no_row_of_failures_is_long() -> None:
+    world = World()
+    breaker = world.breaker(min_calls=10, failure_share=0.5)
+    for number in range(10):
+        assert state_of(breaker) == "closed"
+        call(breaker, failing=number % 2 == 1)
+    assert state_of(breaker) == "open"
+
+
+def test_fewer_failures_than_the_share_never_open_it() -> None:
+    breaker = World().breaker(min_calls=10, failure_share=0.5)
+    for number in range(100):
+        call(breaker, failing=number % 3 == 1)
+    assert state_of(breaker) == "closed"
+
+
+def test_what_is_older_than_the_window_is_forgotten() -> None:
+    world = World()
+    breaker = world.breaker(min_calls=4, failure_share=0.5, window_s=10.0)
+    for failing in (False, True, True):
+        call(breaker, failing=failing)
+    world.now += 10.5
+    call(breaker, failing=False)
+    call(breaker, failing=True)
+    assert state_of(breaker) == "closed"
+
+
+def test_slow_round_trips_open_it_once_their_share_is_reached() -> None:
+    world = World()
+    breaker = world.breaker(min_calls=4, slow_s=1.0, slow_share=0.75)
+    for seconds in (0.1, 1.5, 1.0, 2.0, 2.0, 2.0, 2.0):
+        breaker.took(seconds)
+        assert state_of(breaker) == "closed"
+    breaker.took(2.0)
+    assert state_of(breaker) == "open"
+    assert world.changes == [("closed", "open", "TooSlow")]
+
+
+def test_too_few_round_trips_say_nothing() -> None:
+    breaker = World().breaker(min_calls=4, slow_share=0.1)
+    for _ in range(3):
+        breaker.took(60.0)
+    assert state_of(breaker) == "closed"
+
+
+def test_held_open_it_refuses_everybody_and_then_has_one_trial() -> None:
+    world = World()
+    breaker = world.breaker()
+    breaker.command("open", 60.0)
+    world.now += 45.0
+    with pytest.raises(BreakerOpen, match="operator") as refused, breaker.guard():
+        pytest.fail("entered")
+    assert refused.value.retry_after_s == pytest.approx(15.0)
+    world.now += 3600.0
+    with pytest.raises(BreakerOpen), breaker.guard():
+        pytest.fail("only the operator ends it")
+    breaker.command("auto")
+    assert state_of(breaker) == "open"
+    with breaker.guard():
+        assert state_of(breaker) == "half_open"
+    assert state_of(breaker) == "closed"
+    assert [change[:2] for change in world.changes] == [
+        ("closed", "open"),
+        ("open", "half_open"),
+        ("half_open", "closed"),
+    ]
+
+
+def test_held_closed_it_lets_everybody_through_and_then_counts_anew() -> None:
+    world = World()
+    breaker = open_breaker(world)
+    breaker.command("closed")
+    for _ in range(50):
+        fail(breaker)
+        breaker.took(60.0)
+    assert state_of(breaker) == "closed"
+    breaker.command("auto")
+    fail(breaker)
+    fail(breaker)
+    assert state_of(breaker) == "closed"
+    fail(breaker)
+    assert state_of(breaker) == "open"
+
+
+def test_a_command_that_is_repeated_changes_nothing() -> None:
+    world = World()
+    breaker = world.breaker()
+    for _ in range(3):
+        breaker.command("open", 10.0)
+    breaker.command("closed")
+    breaker.command("closed")
+    breaker.command("auto")
+    assert [change[:2] for change in world.changes] == [("closed", "open"), ("open", "closed")]

@@ -66,3 +66,20 @@ def test_session_settings_follow_the_urls_own_options_and_are_escaped() -> None:
 )
 def test_the_urls_own_connect_timeout_wins(url: str, seconds: str) -> None:
     assert conninfo_to_dict(connection_string(url, "app", {}, 7))["connect_timeout"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("url", "writes", "wanted"),
+    [
+        ("postgresql://o@one,two/d", True, "read-write"),
+        ("postgresql://o@one,two/d", False, "primary"),
+        ("postgresql://o@one,two/d?target_session_attrs=read-write", False, "primary"),
+        ("postgresql://o@one,two/d?target_session_attrs=any", False, "any"),
+        ("postgresql://o@one/d", True, None),
+        ("postgresql://o@one/d?target_session_attrs=read-write", False, "primary"),
+        ("postgresql://o@/d?host=/one,/two", True, "read-write"),
+    ],
+)
+def test_of_several_hosts_the_primary_is_chosen(url: str, writes: bool, wanted: str | None) -> None:
+    given = conninfo_to_dict(connection_string(url, "app", {}, 5, writes=writes))
+    assert given.get("target_session_attrs") == wanted

@@ -174,7 +174,7 @@ def test_hop_by_hop_fields_and_claims_are_not_passed_on() -> None:
         HEAD + b"Connection: keep-alive, X-Secret\r\nX-Secret: 1\r\nTE: trailers\r\n"
         b"Keep-Alive: timeout=5\r\nUpgrade: h2c\r\nX-Forwarded-For: 6.6.6.6\r\n"
         b"X_Real_IP: 6.6.6.6\r\n"
-        b"X-Millrace-Timeout-S: 9e9\r\nForwarded: for=6.6.6.6\r\n"
+        b"X-Millrace-Timeout-S: 9e9\r\nX-Millrace-Repeated: 1\r\nForwarded: for=6.6.6.6\r\n"
         b"Proxy-Authorization: a\r\nX-Request-ID: x\r\nAccept: b \r\n\r\n"
     )
     assert reader.refusal is None

@@ -86,7 +86,7 @@ def desk(
         for start in _starter(tmp_path_factory.mktemp("desk")):
             replica = start(
                 APPLICATION, DATABASE_URL=url, REDIS_URL=queue.url,
-                MILLRACE_ASYNC_MAX_STREAMS="3", MILLRACE_APP_THREADS="24",
+                MILLRACE_ASYNC_MAX_STREAMS="3",
             )  # fmt: skip
             yield Desk(replica, url)
         runner.drain(0.0)
