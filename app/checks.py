@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import redis
+from psycopg.errors import ReadOnlySqlTransaction
 
 from app.readiness import Check
 from db.database import Database
@@ -14,11 +15,8 @@ from tasks.link import borrowed
 POSTGRESQL = "postgresql"
 WRITES = "postgresql_writes"
 REDIS = "redis"
+PATIENCE_S = 2.0
 READ_ONLY = "PostgreSQL is read-only"
-
-
-class DatabaseReadOnly(Exception):
-    """PostgreSQL takes no changes: it is a standby, or was told so."""
 
 
 def postgresql_check(database: Database) -> Check:
@@ -26,7 +24,8 @@ def postgresql_check(database: Database) -> Check:
 
     def probe() -> None:
         try:
-            with database.connection(timeout_s=2.0) as connection:
+            with database.connection(timeout_s=PATIENCE_S) as connection:
+                connection.patience_s = PATIENCE_S  # a server that hangs fails the check
                 connection.execute("SELECT 1")
         except CheckoutTimeout:
             # Busy is not away.  If it were, one busy moment would take every replica out of the
@@ -37,17 +36,22 @@ def postgresql_check(database: Database) -> Check:
 
 
 def writes_check(own: Database) -> Check:
-    """Return the check that our own tables can be changed; queries and hashing do without."""
+    """Return the check that our own tables can be changed; queries and hashing do without.
+
+    Its probe raises DatabaseReadOnly, as a refused write would.  So the pool drops the connection:
+    the next one may be to the server that takes writes by now.
+    """
 
     def probe() -> None:
         try:
-            with own.connection(timeout_s=2.0) as connection:
+            with own.connection(timeout_s=PATIENCE_S) as connection:
+                connection.patience_s = PATIENCE_S
                 # on in a standby, too
                 row = connection.execute("SHOW transaction_read_only").fetchone()
+                if row == ("on",):
+                    raise ReadOnlySqlTransaction
         except CheckoutTimeout:
             return
-        if row == ("on",):
-            raise DatabaseReadOnly(READ_ONLY)
 
     return Check(WRITES, essential=False, probe=probe)
 

@@ -17,7 +17,7 @@ from app import endpoints
 from app.application import Application
 from app.body_streams import BodyStreams
 from app.cache.wiring import build_cache
-from app.checks import DatabaseReadOnly, postgresql_check, redis_check, writes_check
+from app.checks import READ_ONLY, postgresql_check, redis_check, writes_check
 from app.digests.wiring import build_digests
 from app.error_handling import register_error_handling
 from app.event_places import EventPlaces
@@ -72,10 +72,11 @@ from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
-from db.breaker import BreakerState
+from db.breaker import BreakerState, Mode
 from db.breaker_board import BreakerBoard
 from db.breaker_watch import BreakerWatch
 from db.database import Database
+from db.errors import DatabaseReadOnly
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
@@ -86,6 +87,7 @@ from tasks.bell import Bell
 from tasks.client import connect
 from tasks.dead_letters import dead_letters
 from tasks.dispatcher import Dispatcher
+from tasks.events import OnEvent
 from tasks.heartbeat import Workers
 from tasks.lanes import PASSWORD, QUERY, lane_status
 
@@ -189,6 +191,7 @@ def build_services(
         read_replicas(
             settings.database, "app", lambda replica: partial(breaker_changed, pool=replica)
         ),
+        on_change=partial(_read_replica_changed, events.emit),
     )
     # a client of its own: the cache gives up on Redis long before the queue does
     redis_timeout_s = settings.cache.cache_redis_timeout_s
@@ -216,6 +219,7 @@ def build_services(
         ModeFacts(
             readiness,
             database,
+            own,
             dispatcher,
             answers_cache.stores,
             is_caching=settings.cache.cache_ttl_s > 0,
@@ -257,7 +261,11 @@ def build_services(
         database=database,
         own_database=own,
         breaker_board=board,
-        breaker_watch=BreakerWatch(board, {pool.name: pool.breaker for pool in (database, own)}),
+        breaker_watch=BreakerWatch(
+            board,
+            {pool.name: pool.breaker for pool in (database, own)},
+            on_order=partial(_breaker_commanded, events.emit),
+        ),
         read_replicas=watch,
         redis=client,
         dispatcher=dispatcher,
@@ -338,8 +346,19 @@ def _async_queries(
     return AsyncQueries(store, executor, switchboard, metrics, new_id=lambda: uuid.uuid4().hex)
 
 
+def _read_replica_changed(emit: OnEvent, replica: str, problem: str | None) -> None:
+    if problem is None:
+        emit("read_replica_ready", "how far behind it is, is known", replica=replica)
+    else:
+        emit("read_replica_unfit", problem, replica=replica)
+
+
+def _breaker_commanded(emit: OnEvent, mode: Mode, before: Mode, reason: str) -> None:
+    emit("breaker_commanded", reason or "the order is over", mode=mode, before=before)
+
+
 def _described(error: Exception) -> str:
-    return str(error) if isinstance(error, DatabaseReadOnly) else title_of(error)
+    return READ_ONLY if isinstance(error, DatabaseReadOnly) else title_of(error)
 
 
 def build_app(services: Services) -> Flask:

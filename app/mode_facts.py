@@ -17,38 +17,39 @@ def _nothing() -> None:
 class ModeFacts:
     """Called for the facts of now.
 
-    `forced` and `overloaded` tell why an operator keeps the database out of use, and why requests
-    are being refused; None: they are not.
+    `overloaded` tells why requests are being refused; None: they are not.
     """
 
     def __init__(
         self,
         readiness: Readiness,
         database: Database,
+        own: Database,
         dispatcher: Dispatcher,
         stores: Stores,
         *,
         is_caching: bool,
-        forced: Callable[[], str | None] = _nothing,
         overloaded: Callable[[], str | None] = _nothing,
     ) -> None:
         self._readiness = readiness
         self._database = database
+        self._own = own
         self._dispatcher = dispatcher
         self._stores = stores
         self._is_caching = is_caching
-        self._forced = forced
         self._overloaded = overloaded
 
     def __call__(self) -> Facts:
         """Return them."""
-        pool = self._database.status()
+        pool, writes = self._database.status(), self._found(WRITES)
         return Facts(
             draining=self._readiness.state() == "draining",
             database_problem=self._found(POSTGRESQL),
             breaker=pool.breaker,
-            forced=self._forced(),
-            read_only=self._found(WRITES) == READ_ONLY,
+            own_breaker=self._own.status().breaker,
+            commanded=self._database.breaker.mode,
+            own_problem=writes if writes != READ_ONLY else None,
+            read_only=writes == READ_ONLY,
             pool_max=pool.max_size,
             pool_in_use=pool.in_use,
             pool_waiting=pool.waiting,

@@ -12,8 +12,8 @@ from app.modes import MEANINGS, MODES, Facts, ModeName, causes
 from tasks.events import OnEvent
 
 HOLD_S = 5.0
-# They come and go with single requests; told each time, they would be a flood of events.
-_FICKLE: frozenset[ModeName] = frozenset({"database_busy", "overloaded"})
+# It comes and goes with single requests; told each time, it would be a flood of events.
+_FICKLE: frozenset[ModeName] = frozenset({"database_busy"})
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from db.breaker import BreakerState
+from db.breaker import Mode as Command
 
 ModeName = Literal[
-    "no_database", "breaker_forced", "read_only_database", "database_busy", "no_redis",
-    "no_workers", "no_cache", "overloaded", "draining",
+    "no_database", "breaker_held_open", "breaker_held_closed", "no_ledger", "read_only_database",
+    "database_busy", "no_redis", "no_workers", "no_cache", "overloaded", "draining",
 ]  # fmt: skip
 MODES: tuple[ModeName, ...] = get_args(ModeName)
 
@@ -16,7 +17,11 @@ MODES: tuple[ModeName, ...] = get_args(ModeName)
 MEANINGS: Mapping[ModeName, str] = {
     "no_database": "Answers that are cached are given, marked as stale; other queries, jobs and "
     "stored digests get 503 with Retry-After, at once. Hashing that stores nothing works.",
-    "breaker_forced": "An operator keeps PostgreSQL out of use: as in no_database.",
+    "breaker_held_open": "An operator keeps PostgreSQL out of use: as in no_database.",
+    "breaker_held_closed": "An operator has PostgreSQL asked even while it fails: requests may "
+    "wait for all of their time.",
+    "no_ledger": "Queries and hashing work. Jobs, asynchronous queries, uploads and stored digests "
+    "get 503 with Retry-After.",
     "read_only_database": "Queries and hashing work. Jobs, asynchronous queries, uploads and "
     "stored digests are not accepted.",
     "database_busy": "All connections to PostgreSQL are in use, and requests wait for one; who "
@@ -30,20 +35,25 @@ MEANINGS: Mapping[ModeName, str] = {
     "draining": "The replica finishes what it has, and is being stopped.",
 }
 
+_HELD = "an operator decided so"
+
 
 @dataclass(frozen=True)
 class Facts:
     """What is known just now.
 
     A `…_problem` is None while all is well, and before the first check.  `takers`: live workers
-    that take tasks, None while that is not known.  `forced`, `overloaded`: why, or None.
+    that take tasks, None while that is not known.  `own_…` is of the pool for our own tables,
+    `commanded` an operator's order to the breaker.  `overloaded`: why, or None.
     `reasons`: what is known besides, in words for the log.
     """
 
     draining: bool = False
     database_problem: str | None = None
     breaker: BreakerState = "closed"
-    forced: str | None = None
+    commanded: Command = "auto"
+    own_breaker: BreakerState = "closed"
+    own_problem: str | None = None
     read_only: bool = False
     pool_max: int = 0
     pool_in_use: int = 0
@@ -59,7 +69,9 @@ def causes(facts: Facts) -> dict[ModeName, str]:
     """Return the modes that are on, in the order of MODES, each with its cause."""
     found: dict[ModeName, str | None] = {
         "no_database": _no_database(facts),
-        "breaker_forced": facts.forced,
+        "breaker_held_open": _HELD if facts.commanded == "open" else None,
+        "breaker_held_closed": _HELD if facts.commanded == "closed" else None,
+        "no_ledger": _no_ledger(facts),
         "read_only_database": "PostgreSQL takes no changes" if facts.read_only else None,
         "database_busy": _database_busy(facts),
         "no_redis": facts.redis_problem,
@@ -75,11 +87,20 @@ def causes(facts: Facts) -> dict[ModeName, str]:
 
 
 def _no_database(facts: Facts) -> str | None:
-    if facts.forced is not None:
+    if facts.commanded == "open":
         return None
     if facts.breaker == "open":
         return facts.database_problem or "the breaker is open: PostgreSQL has failed repeatedly"
     return facts.database_problem
+
+
+def _no_ledger(facts: Facts) -> str | None:
+    """Return why Millrace's own tables cannot be reached, where users' can."""
+    if facts.read_only or facts.commanded == "open" or _no_database(facts) is not None:
+        return None
+    if facts.own_breaker == "open":
+        return facts.own_problem or "the breaker of Millrace's own tables is open"
+    return facts.own_problem
 
 
 def _database_busy(facts: Facts) -> str | None:

@@ -20,6 +20,7 @@ from cli.loading.source import Source
 from cli.loading.table import Mode, Target, check_target, check_types, load_table
 from cli.loading.where import database
 from cli.settings import CliSettings, default_data_folder
+from db.database import to_primary
 
 PARQUET_MAGIC = b"PAR1"
 
@@ -66,7 +67,9 @@ def load(
     folder = (data or default_data_folder()).resolve()
     with (
         database(folder, CliSettings().database_url, console.print) as url,
-        psycopg.connect(url, autocommit=True, application_name="millrace/load") as connection,
+        psycopg.connect(
+            to_primary(url), autocommit=True, application_name="millrace/load"
+        ) as connection,
     ):
         check_target(connection, target)  # before the file is read, which can take long
         check_types(connection, choices)

@@ -21,13 +21,15 @@ from typing import Literal
 import pybreaker
 
 from db.call_window import CallWindow
-from db.errors import BreakerOpen, TooSlow
+from db.errors import BreakerOpen, ByCommand, TooSlow
 
 BreakerState = Literal["closed", "open", "half_open"]
 Outcome = Literal["success", "failure", "unknown"]
 Mode = Literal["auto", "open", "closed"]
 BreakerListener = Callable[[BreakerState, BreakerState, BaseException | None], None]
 
+# of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
+_CHANCE = random.Random().random  # noqa: S311 - to spread attempts
 _STATES: dict[str, BreakerState] = {
     pybreaker.STATE_CLOSED: "closed",
     pybreaker.STATE_OPEN: "open",
@@ -54,7 +56,7 @@ class BreakerRules:
     slow_s: float = 1.0
     slow_share: float = 0.5
     reset_s: float = 1.0
-    reset_max_s: float = 10.0
+    reset_max_s: float = 5.0
 
 
 class Breaker:
@@ -76,7 +78,7 @@ class Breaker:
         rules: BreakerRules = BreakerRules(),
         *,
         clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = _CHANCE,
         listeners: Sequence[BreakerListener] = (),
     ) -> None:
         self._judge = judge
@@ -155,11 +157,12 @@ class Breaker:
             ),
         )
 
-    def command(self, mode: Mode, left_s: float | None = None) -> None:
+    def command(self, mode: Mode, left_s: float | None = None, reason: str = "") -> None:
         """Hold the breaker open or closed, whatever happens, until it is told "auto" again.
 
         `left_s`: seconds for which that is meant, told to those who are refused.  After having been
         held open it goes on with one trial; after having been held closed, with a clean record.
+        Listeners are told of ByCommand, with the `reason`.
         """
         with self._lock:
             if mode == "open":
@@ -178,7 +181,7 @@ class Breaker:
             self._changed()
             new = self.state
         if new != old:
-            self._notify(old, new, None)
+            self._notify(old, new, ByCommand(f"An operator commands {mode}: {reason or '-'}"))
 
     def _admit(self) -> int:
         with self._lock:

@@ -11,6 +11,8 @@ from db.breaker_board import BoardUnavailable, BreakerBoard, Order
 
 LOOK_S = 1.0
 
+OnOrder = Callable[[Mode, Mode, str], None]
+
 _log = structlog.stdlib.get_logger("db.breaker")
 
 
@@ -27,11 +29,14 @@ class BreakerWatch:
         *,
         look_s: float = LOOK_S,
         clock: Callable[[], float] = time.monotonic,
+        on_order: OnOrder = lambda _mode, _before, _reason: None,
     ) -> None:
+        """`on_order` hears of a new order: what is asked for, what was before, and why."""
         self._board = board
         self._breakers = dict(breakers)
         self._look_s = look_s
         self._clock = clock
+        self._on_order = on_order
         self._order = Order()
         self._read_at = 0.0
         self._stopped = threading.Event()
@@ -59,9 +64,9 @@ class BreakerWatch:
             _log.debug("breakers follow the last order known", error=str(error))
         now = self._mode()
         if now != mode:
-            _log.warning("breakers commanded", mode=now, before=mode, reason=self._order.reason)
+            self._on_order(now, mode, self._order.reason)
         for breaker in self._breakers.values():
-            breaker.command(now, self._left_s())
+            breaker.command(now, self._left_s(), self._order.reason)
 
     def _mode(self) -> Mode:
         left_s = self._left_s()

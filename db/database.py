@@ -208,8 +208,9 @@ class Database:
             except TooManyRequests as error:
                 raise CheckoutTimeout(f"{error}; try again later.", 0.0) from error
             except PoolTimeout as error:
+                # of several hosts a dead one may be tried first, and take its whole time
                 is_slow = self._pool.attempts.longest_s() > self._breaker.rules.slow_s
-                if is_slow or not self._pool.has_live_connection:
+                if (is_slow and not self._has_other_hosts) or not self._pool.has_live_connection:
                     raise self._unavailable("it does not answer") from error
                 raise CheckoutTimeout(
                     f"No connection became free within {wait_s:g} s, of at most "
@@ -280,9 +281,8 @@ def connection_string(
     `session` is passed as libpq `options`, after those of the URL, so it has the last word.  Of
     several hosts the primary is chosen: also to read, since a standby lags behind.
     """
-    given = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    if has_several_hosts(url):
-        given.setdefault("target_session_attrs", "read-write")
+    parameters = conninfo_to_dict(to_primary(url))
+    given = {key: str(value) for key, value in parameters.items() if value is not None}
     if not writes and given.get("target_session_attrs") == "read-write":
         # the reader's sessions are read-only by their own settings, and would be refused everywhere
         given["target_session_attrs"] = "primary"
@@ -297,6 +297,13 @@ def connection_string(
         "options": " ".join(options).strip(),
     }
     return make_conninfo("", **ours)
+
+
+def to_primary(url: str) -> str:
+    """Return `url` so that of several hosts the one that takes writes is chosen."""
+    if has_several_hosts(url) and "target_session_attrs" not in conninfo_to_dict(url):
+        return make_conninfo(url, target_session_attrs="read-write")
+    return url
 
 
 def has_several_hosts(url: str) -> bool:

@@ -43,6 +43,10 @@ class TooSlow(DatabaseUnavailable):
     """PostgreSQL answers, or lets itself be reached, too slowly to be used."""
 
 
+class ByCommand(DatabaseError):
+    """Why a breaker changed that nothing failed for: an operator said so."""
+
+
 class DatabaseReadOnly(DatabaseUnavailable):
     """PostgreSQL answers and takes no writes: a standby, or a server that was made read-only.
 

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from db.database import to_primary
 from db.errors import DatabaseError, DatabaseUnavailable, MigrationFailed
 from db.migration_files import Migration, packaged_migrations, pending
 from db.reader_role import ReaderRole
@@ -42,7 +43,7 @@ def migrate(owner_url: str, settings: DatabaseSettings) -> list[str]:
     """
     try:
         connection = psycopg.connect(
-            owner_url,
+            to_primary(owner_url),
             autocommit=True,
             application_name="millrace/migrate",
             connect_timeout=settings.connect_timeout_s,

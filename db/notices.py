@@ -1,5 +1,6 @@
 """Words between processes, by way of PostgreSQL: LISTEN and NOTIFY."""
 
+import random
 import threading
 from collections.abc import Callable
 
@@ -22,6 +23,8 @@ COUNT_LISTENERS = (
 )
 SEND = f"SELECT pg_catalog.pg_notify('{CHANNEL}', $1)"
 
+# of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
+_CHANCE = random.Random().random  # noqa: S311 - to spread attempts
 _log = structlog.stdlib.get_logger("db.notices")
 
 
@@ -32,9 +35,15 @@ class Notices:
     may depend on them alone.
     """
 
-    def __init__(self, settings: DatabaseSettings, on_notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        on_notice: Callable[[str], None],
+        chance: Callable[[], float] = _CHANCE,
+    ) -> None:
         self._conninfo = connection_string(settings.url, "", {}, settings.connect_timeout_s)
         self._on_notice = on_notice
+        self._chance = chance
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
 
@@ -61,7 +70,8 @@ class Notices:
                             self._tell(notice.payload)
             except psycopg.Error as error:
                 _log.warning("not listening", error=str(error).strip())
-                self._stopped.wait(pause_s)
+                # a random part off: the processes that lost PostgreSQL together return one by one
+                self._stopped.wait(pause_s * (1.0 - self._chance() / 2.0))
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _tell(self, payload: str) -> None:

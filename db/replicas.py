@@ -50,7 +50,10 @@ class ReplicaWatch:
         *,
         measure_s: float = MEASURE_S,
         clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[str, str | None], None] = lambda _replica, _problem: None,
     ) -> None:
+        """`on_change` hears what a replica cannot be used for, or None when it can be again."""
+        self._on_change = on_change
         self.replicas = tuple(replicas)
         self._primary = primary
         self._measure_s = measure_s
@@ -123,7 +126,7 @@ class ReplicaWatch:
                     covered_at = self._log_positions.covered_at(Position.parse(*row))
                 problem = None if covered_at is not None else "how far behind it is, is not known"
         if problem != replica.problem:
-            _log.info("replica changed", replica=replica.name, problem=problem)
+            self._on_change(replica.name, problem)
         replica.covered_at, replica.problem = covered_at, problem
 
     def _run(self, once: Callable[[], None]) -> None:

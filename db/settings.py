@@ -84,7 +84,7 @@ class DatabaseSettings(BaseSettings):
     breaker_slow_s: float = Field(default=1.0, gt=0)
     breaker_slow_share: float = Field(default=0.5, gt=0, le=1)
     breaker_reset_s: float = Field(default=1.0, gt=0)
-    breaker_reset_max_s: float = Field(default=10.0, gt=0)
+    breaker_reset_max_s: float = Field(default=5.0, gt=0)
 
     @property
     def breaker_rules(self) -> BreakerRules:

@@ -24,6 +24,8 @@ EVENTS: Mapping[str, Level] = {
     "process_restarted": "error",
     "reload_refused": "error",
     "reloaded": "info",
+    "throttle_began": "warning",
+    "throttle_ended": "info",
 }
 
 

@@ -113,7 +113,12 @@ class Balancer:
             retry_budget=RetryBudget(
                 ratio=settings.retry_budget, minimum=settings.retry_budget_minimum
             ),
-            throttle=Throttle(factor=settings.throttle_factor, draw=random.random, now=clock()),
+            throttle=Throttle(
+                factor=settings.throttle_factor,
+                draw=random.random,
+                now=clock(),
+                emit=self._events.emit,
+            ),
             counters=Counters(),
             events=self._events,
             access_log=self._access_log,

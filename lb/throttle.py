@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lb.events import Emit, unheard
+
 # Counts lose 63 % in so long.  After ten times too much, all passes again in about 10 s.
 _MEMORY_S = 2.0
 # So many refusals say nothing yet.
@@ -17,11 +19,15 @@ _NEVER = frozenset((b"health", b"bulk"))
 
 @dataclass(slots=True)
 class _Counts:
-    """Of late: attempts that were due, those refused here, and those that replicas refused."""
+    """Of late: attempts that were due, those refused here, and those that replicas refused.
+
+    `refused`: all that were refused here.
+    """
 
     requests: float = 0.0
     here: float = 0.0
     there: float = 0.0
+    refused: int = 0
 
 
 class Throttle:
@@ -34,11 +40,14 @@ class Throttle:
     at an empty mapping.  `draw` returns numbers from 0 to below 1.
     """
 
-    __slots__ = ("_draw", "_factor", "_swept", "refused", "watched")
+    __slots__ = ("_draw", "_emit", "_factor", "_swept", "refused", "watched")
 
-    def __init__(self, *, factor: float, draw: Callable[[], float], now: float) -> None:
+    def __init__(
+        self, *, factor: float, draw: Callable[[], float], now: float, emit: Emit = unheard
+    ) -> None:
         self._factor = factor
         self._draw = draw
+        self._emit = emit
         self._swept = now
         self.watched: dict[tuple[bytes, bytes], _Counts] = {}
         self.refused = 0
@@ -53,6 +62,10 @@ class Throttle:
         if share > 0 and self._draw() < share:
             counts.here += 1
             self.refused += 1
+            counts.refused += 1
+            if counts.refused == 1:
+                cause = "replicas refuse most of these requests"
+                self._emit("throttle_began", cause, method=method.decode(), path=_path(target))
             return True
         return False
 
@@ -89,7 +102,17 @@ class Throttle:
             counts.there *= left
             if counts.there < _FORGOTTEN:
                 del self.watched[path]
+                if counts.refused:
+                    method, target = path
+                    self._emit(
+                        "throttle_ended", "replicas refuse no more of them",
+                        method=method.decode(), path=_path(target), refused=counts.refused,
+                    )  # fmt: skip
 
     def _share(self, counts: _Counts) -> float:
         taken = counts.requests - counts.here - counts.there
         return (counts.requests - self._factor * taken - _CHANCE) / (counts.requests + 1)
+
+
+def _path(target: bytes) -> str:
+    return target.partition(b"?")[0].decode("latin-1")

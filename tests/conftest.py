@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -16,6 +17,10 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.program import RunningServer
 from cli.embedded.valkey import EmbeddedValkey
 from tests.redis_server import given_server
+
+# how long an example takes is the machine's affair
+hypothesis.settings.register_profile("millrace", deadline=None)
+hypothesis.settings.load_profile("millrace")
 
 _numbers = itertools.count()
 

@@ -13,6 +13,7 @@ EVENTS: Mapping[str, Level] = {
     "breaker_opened": "warning",
     "breaker_half_opened": "info",
     "breaker_closed": "info",
+    "breaker_commanded": "warning",
     "dead_consumer_removed": "info",
     "dead_letter": "error",
     "failed_attempt": "warning",

@@ -251,7 +251,13 @@ def main() -> int:
     registry.register(PoolCollector(pools))
     # the further databases of jobs are others' servers: what is said of PostgreSQL is not of them
     breakers = {pool.name: pool.breaker for pool in (database, own, bulk_reader)}
-    watch = BreakerWatch(BreakerBoard(client, "worker"), breakers)
+    watch = BreakerWatch(
+        BreakerBoard(client, "worker"),
+        breakers,
+        on_order=lambda mode, before, reason: events.emit(
+            "breaker_commanded", reason or "the order is over", mode=mode, before=before
+        ),
+    )
     worker = Worker(pools, consumer, bulk, watch, settings.drain_timeout_s, events.emit)
     if settings.metrics_listen != "off":
         try:

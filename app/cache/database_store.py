@@ -14,6 +14,7 @@ from db.errors import DatabaseError
 from db.pool import Connection
 from query.merge import array_literal
 
+PATIENCE_S = 2.0
 COUNTS = """NOT EXISTS (
     SELECT FROM millrace.cache_invalidation i
      WHERE (i.table_name = '' OR i.table_name = ANY ({tables}))
@@ -167,6 +168,7 @@ class DatabaseStore:
     def _connection(self) -> Iterator[Connection]:
         try:
             with self._database.connection() as connection:
+                connection.patience_s = PATIENCE_S  # a cache that answers late is none
                 yield connection
         except (DatabaseError, psycopg.Error) as error:
             raise StoreUnavailable(str(error)) from error

@@ -5,8 +5,10 @@ import threading
 
 # Slowdowns of so many requests are averaged: one slow request is no overload.
 _SAMPLES = 20
-# However slow they are, so much of the limit is left after as many requests as it was.
+# However slow they are, so much of the limit is the aim, at least.
 _STEEPEST = 0.2
+# Down faster than up: who is let in too many makes all wait, who is let in too few one more turn.
+_DOWNWARDS = 3.0
 
 
 class GradientLimit:
@@ -38,7 +40,10 @@ class GradientLimit:
             self._log_slowdown += (math.log(slowdown) - self._log_slowdown) / _SAMPLES
             kept = self._tolerance / math.exp(self._log_slowdown)
             kept = min(1.0, max(_STEEPEST, kept))
-            moved = self._limit + (kept - 1.0) + 1.0 / math.sqrt(self._limit)
-            if moved > self._limit and in_flight < self._limit / 2:
+            step = (kept - 1.0) + 1.0 / math.sqrt(self._limit)
+            if step > 0 and in_flight < self._limit / 2:
                 return  # that few are not slow says nothing about more
+            if step < 0:
+                step *= _DOWNWARDS
+            moved = self._limit + step
             self._limit = min(float(self._ceiling), max(float(self._floor), moved))

@@ -1,5 +1,6 @@
 """One lane: who begins, who waits, and who is refused.  Pure, and for one thread."""
 
+import math
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -13,8 +14,12 @@ Cause = Literal["full", "late", "expired"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 _MEAN_WEIGHT = 0.1
-# Who comes into a queue that does not get empty waits only so much of the longest wait.
-_STANDING = 0.1
+# In an overload one waits only so much of the longest wait, or so many turns if that is longer.
+_SHORT = 0.1
+_SHORT_TURNS = 3
+# An overload is over so many of the longest waits after its last refusal.  Were it over as soon as
+# the queue gets empty, a long queue would be built, and everybody in it be late, again and again.
+_OVERLOAD_WAITS = 4
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 
@@ -44,8 +49,9 @@ class Lane(Generic[ItemT]):
     """Requests under way, and a short queue in order of arrival.
 
     A queue is for bursts.  One that does not get empty only makes everybody late: once it has
-    stood for `wait_s`, those who come wait a tenth of that, or about two turns if that is longer
-    (in the manner of CoDel, Nichols and Jacobson 2012).  Times are by one monotonic clock.
+    stood for `wait_s`, or somebody was refused, those who come wait a tenth of that, or about three
+    turns if that is longer (in the manner of CoDel, Nichols and Jacobson 2012).  Times are by one
+    monotonic clock.
     """
 
     def __init__(self, name: LaneName, limit: Limit, *, max_waiting: int, wait_s: float) -> None:
@@ -56,6 +62,7 @@ class Lane(Generic[ItemT]):
         self._wait_s = wait_s
         self._queue: deque[_Waiting[ItemT]] = deque()
         self._standing_since = 0.0
+        self._overload_until = -math.inf
         self._mean_s = 0.0
 
     @property
@@ -86,12 +93,14 @@ class Lane(Generic[ItemT]):
                 self.in_flight += 1
                 return "begin"
             self._standing_since = now
-        if len(self._queue) >= self._max_waiting:
-            return "full"
-        longest_s = min(self._longest_s(now), budget_s - self._mean_s)
-        if self.expected_wait_s > longest_s:
+        longest_s = self._longest_s(now)
+        own_s = budget_s - self._mean_s
+        if len(self._queue) >= self._max_waiting or self.expected_wait_s > longest_s:
+            self._note_overload(now)
+            return "full" if len(self._queue) >= self._max_waiting else "late"
+        if self.expected_wait_s > own_s:
             return "late"
-        self._queue.append(_Waiting(item, now + longest_s))
+        self._queue.append(_Waiting(item, now + min(longest_s, own_s)))
         return "wait"
 
     def leave(self, took_s: float) -> None:
@@ -103,6 +112,7 @@ class Lane(Generic[ItemT]):
         """Return, and forget, those that have waited too long."""
         late = [each for each in self._queue if each.until <= now]
         if late:
+            self._note_overload(now)
             self._queue = deque(each for each in self._queue if each.until > now)
         return [each.item for each in late]
 
@@ -120,6 +130,9 @@ class Lane(Generic[ItemT]):
         return self._mean_s / self.limit.current
 
     def _longest_s(self, now: float) -> float:
-        if now - self._standing_since < self._wait_s:
+        if now - self._standing_since < self._wait_s and now >= self._overload_until:
             return self._wait_s
-        return min(self._wait_s, max(_STANDING * self._wait_s, 2 * self._turn_s))
+        return min(self._wait_s, max(_SHORT * self._wait_s, _SHORT_TURNS * self._turn_s))
+
+    def _note_overload(self, now: float) -> None:
+        self._overload_until = now + _OVERLOAD_WAITS * self._wait_s

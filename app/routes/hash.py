@@ -20,6 +20,7 @@ from app.models_hash import (
 from app.problem_types import (
     ALGORITHM_OUT_OF_SERVICE,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     DATABASE_UNAVAILABLE,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
@@ -32,7 +33,13 @@ from hashing.text import encode
 
 endpoints = Endpoints("hashing", lane="hash")
 PROBLEMS = (ALGORITHM_OUT_OF_SERVICE,)
-STORE_PROBLEMS = (DATABASE_UNAVAILABLE, DATABASE_BUSY, DIGEST_STORE_BUSY, DIGEST_STORE_UNSURE)
+STORE_PROBLEMS = (
+    DATABASE_UNAVAILABLE,
+    DATABASE_BUSY,
+    DATABASE_READ_ONLY,
+    DIGEST_STORE_BUSY,
+    DIGEST_STORE_UNSURE,
+)
 
 
 @endpoints.endpoint(

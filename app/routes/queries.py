@@ -11,6 +11,7 @@ from app.models_query import QueryAnswer
 from app.problem_types import (
     CANCEL_UNSURE,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     DATABASE_UNAVAILABLE,
     NOT_ACCEPTABLE,
     QUERY_UNKNOWN,
@@ -25,7 +26,7 @@ QUERY_ID = PathParameter(
     r"[A-Za-z0-9._~-]{1,128}",
     "Id of an asynchronous query, or the X-Request-ID of one that somebody waits for.",
 )
-PROBLEMS = (QUERY_UNKNOWN, DATABASE_UNAVAILABLE, DATABASE_BUSY)
+PROBLEMS = (QUERY_UNKNOWN, DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_READ_ONLY)
 
 
 @endpoints.endpoint(

@@ -9,6 +9,7 @@ from app.problem_types import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     DATABASE_UNAVAILABLE,
     DIGEST_MISMATCH,
     TOO_MANY_BODIES,
@@ -27,7 +28,7 @@ from jobs.upload_record import Upload
 
 endpoints = Endpoints("uploads", lane="bulk")
 UPLOAD_ID = PathParameter("upload_id", "[0-9a-f]{32}", "Id of an upload.")
-_AWAY = (DATABASE_UNAVAILABLE, DATABASE_BUSY)
+_AWAY = (DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_READ_ONLY)
 _ADDING = (
     *_AWAY, BAD_REQUEST, BODY_TOO_LARGE, DIGEST_MISMATCH, TOO_MANY_UPLOADS, UPLOAD_INCOMPLETE,
     UPLOAD_COMPLETE, UPLOAD_OFFSET_WRONG, TOO_MANY_BODIES,

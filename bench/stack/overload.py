@@ -46,6 +46,8 @@ from bench.stack.load import (
 ROOT = Path(__file__).parents[2]
 ROWS = 70_000
 PATIENCE_S = 2.0
+# until nobody remembers the overload
+CALM_S = 5.0
 # what a fixed pool of threads with an unbounded queue before it does, and a balancer that passes
 # everything on
 NO_LIMITS = {
@@ -279,6 +281,7 @@ def main() -> None:
             for _ in range(options.rounds):
                 print(f"Overload: {options.times:g} times {able:.1f}/s for {options.seconds:g} s")
                 goodput = runner.run(overload(stack, rate, options.seconds))
+                time.sleep(CALM_S)
                 print("Capacity afterwards")
                 after = runner.run(closed(stack, clients, part_s))
                 print(f"Goodput is {goodput / able:.0%} of the capacity before, "

@@ -20,7 +20,7 @@ class Orders:
 
 
 class Connection:
-    """Runs as `task`, which ends with it; cancelled, it is cut."""
+    """Runs as `task`, which ends with it."""
 
     def __init__(
         self,
@@ -37,8 +37,19 @@ class Connection:
         self._rng = rng
         self._sockets: dict[Side, socket.socket] = {"client": client}
         self._left: Side | None = None
+        self._is_ending = False
+        self._ended_in_order = False
         self._handing: asyncio.Task[bool] | None = None
         self.task = asyncio.create_task(self._run())
+        # here and not in the task, which may be cancelled before its first step
+        self.task.add_done_callback(lambda _: self._close())
+
+    def cut(self) -> None:
+        """Begin to end it without a goodbye."""
+        # not twice, and not in the middle of its own end: its sockets would stay open
+        if not self._is_ending:
+            self._is_ending = True
+            self.task.cancel()
 
     def leave(self, side: Side) -> None:
         """Close one side; to the other it looks as if that had fallen silent."""
@@ -48,7 +59,6 @@ class Connection:
             self._handing.cancel()
 
     async def _run(self) -> None:
-        in_order = False
         try:
             prepare(self._client)
             self._sockets["server"] = await self._server.connect()
@@ -56,20 +66,23 @@ class Connection:
                 self._handing = asyncio.create_task(self._hand_on())
                 await asyncio.wait({self._handing})
             if self._left is None and self._handing is not None:
-                in_order = self._handing.result()
+                self._ended_in_order = self._handing.result()
             elif self._left is not None:
                 await self._play_dead(self._left)
         except OSError:  # the server lets nobody in, or the silent side was reset
             pass
         finally:
+            self._is_ending = True
             if self._handing is not None:
                 self._handing.cancel()
                 await asyncio.wait({self._handing})
-            for one in self._sockets.values():
-                if in_order:
-                    one.close()
-                else:
-                    reset(one)
+
+    def _close(self) -> None:
+        for one in self._sockets.values():
+            if self._ended_in_order:
+                one.close()
+            else:
+                reset(one)
 
     async def _hand_on(self) -> bool:
         """Return whether both sides ended in order."""

@@ -27,7 +27,7 @@ class Proxy:
         self._orders = Orders(
             Order(PASS.to_server, asyncio.Event()), Order(PASS.to_client, asyncio.Event())
         )
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepting_on: socket.socket | None = None
         self._connections: set[Connection] = set()
 
     @property
@@ -42,13 +42,13 @@ class Proxy:
 
     def open(self) -> None:
         """Let clients in.  Raises EndpointUnusable."""
-        if self._accepting is None:
-            accepted_on = self._listener.open()
-            self._accepting = asyncio.create_task(self._accept(accepted_on))
+        if self._accepting_on is None:
+            self._accepting_on = self._listener.open()
+            asyncio.get_running_loop().add_reader(self._accepting_on, self._accept)
 
     async def close(self) -> None:
         """Cut everything and give up the place."""
-        await self._shut()
+        self._shut()
         await self.cut()
         self._listener.close()
 
@@ -64,7 +64,7 @@ class Proxy:
         if not (rules.to_server.swallow or rules.to_client.swallow):
             await _end([one for one in self._connections if one.has_hole])
         if rules.refuse:
-            await self._shut()
+            self._shut()
         else:
             self.open()
 
@@ -79,26 +79,33 @@ class Proxy:
             one.leave(side)
         return len(halved)
 
-    async def _accept(self, accepted_on: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, _ = await loop.sock_accept(accepted_on)
-            except OSError:  # no file descriptor is left, or the client has gone already
-                await asyncio.sleep(ACCEPT_AGAIN_S)
-                continue
+    def _accept(self) -> None:
+        if self._accepting_on is None:
+            return
+        try:
+            client, _ = self._accepting_on.accept()
+        except BlockingIOError:  # the client has gone already
+            return
+        except OSError:  # no file descriptor is left; the listener stays readable meanwhile
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._accepting_on)
+            loop.call_later(ACCEPT_AGAIN_S, self._accept_again, self._accepting_on)
+        else:
             self._admit(client)
+
+    def _accept_again(self, accepting_on: socket.socket) -> None:
+        if accepting_on is self._accepting_on:
+            asyncio.get_running_loop().add_reader(accepting_on, self._accept)
 
     def _admit(self, client: socket.socket) -> None:
         connection = Connection(client, self._server, orders=lambda: self._orders, rng=self._rng)
         self._connections.add(connection)
         connection.task.add_done_callback(lambda _: self._connections.discard(connection))
 
-    async def _shut(self) -> None:
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.wait({self._accepting})
-            self._accepting = None
+    def _shut(self) -> None:
+        if self._accepting_on is not None:
+            asyncio.get_running_loop().remove_reader(self._accepting_on)
+            self._accepting_on = None
         self._listener.shut()
 
 
@@ -112,7 +119,7 @@ def _next(order: Order, rule: Rule) -> Order:
 
 async def _end(connections: list[Connection]) -> int:
     for one in connections:
-        one.task.cancel()
+        one.cut()
     if connections:
         await asyncio.wait({one.task for one in connections})
     return len(connections)

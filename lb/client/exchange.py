@@ -325,7 +325,7 @@ class Exchange:
         self.tried = self.tried if backend is None else (*self.tried, backend)
         if self._may_retry(failure):
             self._retries += 1
-            if failure != "connect":
+            if failure not in {"connect", "overloaded"}:  # of these, nothing was done
                 self._repeated = REPEATED
             proxy.counters.retries[failure] += 1
             if self._in_budget:

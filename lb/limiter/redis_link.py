@@ -5,12 +5,14 @@ check costs little CPU even when every request needs one.
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import cast
 
 from lb.limiter.redis_address import RedisAddress
+from lb.limiter.sentinels import master_of
 
 # The first byte tells the kind: + status, - error, : integer, $ what a line of its own length
 # holds.  None: no answer came in time, or the connection was lost.
@@ -48,6 +50,7 @@ class RedisLink(asyncio.Protocol):
         *,
         scripts: Sequence[bytes],
         timeout_s: float,
+        tls: ssl.SSLContext | None = None,
         clock: Callable[[], float],
         chance: Callable[[], float],
         on_change: Callable[[str], object],
@@ -55,6 +58,7 @@ class RedisLink(asyncio.Protocol):
         self._address = address
         self._scripts = scripts
         self._timeout_s = timeout_s
+        self._tls = tls
         self._clock = clock
         self._chance = chance
         self._on_change = on_change
@@ -179,11 +183,14 @@ class RedisLink(asyncio.Protocol):
                 await asyncio.sleep(self._pause_s * (0.5 + self._chance() / 2))
             self._pause_s = min(_LONGEST_PAUSE_S, self._pause_s * 2 or self._timeout_s)
             try:
+                host, port = address.host, address.port
+                if address.sentinels:
+                    host, port = await master_of(address, self._tls, encode, _CONNECT_TIMEOUT_S)
                 async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                     if address.path:
                         await loop.create_unix_connection(lambda: self, address.path)
                     else:
-                        await loop.create_connection(lambda: self, address.host, address.port)
+                        await loop.create_connection(lambda: self, host, port, ssl=self._tls)
             except OSError as error:  # TimeoutError is one
                 self._tell(f"{address}: {str(error) or 'no connection in time'}")
             else:

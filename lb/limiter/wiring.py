@@ -1,6 +1,7 @@
 """From the settings to the limiter."""
 
 import random
+import ssl
 from collections.abc import Callable
 
 from limits import RateLimitItem
@@ -12,6 +13,7 @@ from lb.limiter.api_keys import KeyPolicies, read_keys
 from lb.limiter.limiter import Limiter
 from lb.limiter.path_policies import PathPolicies
 from lb.limiter.policy import Policy
+from lb.limiter.redis_address import RedisAddress
 from lb.limiter.redis_link import RedisLink
 from lb.limiter.shared_windows import SharedWindows, scripts
 from lb.limiter.window import make_window
@@ -30,7 +32,7 @@ def make_limiter(
 ) -> Limiter | None:
     """Return the limiter that the settings describe; None when they limit nothing.
 
-    Raises StartFailed when the file of keys is wrong.
+    Raises StartFailed when the file of keys, or that of Redis's authorities, is wrong.
     """
 
     def policy(name: str, item: RateLimitItem) -> Policy:
@@ -83,6 +85,16 @@ def make_limiter(
     )
 
 
+def _tls(address: RedisAddress) -> ssl.SSLContext | None:
+    try:
+        return address.tls_context()
+    except OSError as error:
+        raise StartFailed(
+            f"the authorities in {address.ca_file} cannot be used: {error}. Correct ssl_ca_certs "
+            "in MILLRACE_LB_REDIS_URL: it names a PEM file that this user may read."
+        ) from error
+
+
 def _shared(
     settings: BalancerSettings, clock: Callable[[], float], emit: Emit
 ) -> SharedWindows | None:
@@ -101,6 +113,7 @@ def _shared(
         address,
         scripts=scripts(settings.rate_limit_algorithm),
         timeout_s=settings.rate_limit_redis_timeout_s,
+        tls=_tls(address),
         clock=clock,
         chance=chance.random,
         on_change=changed,

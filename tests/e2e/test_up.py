@@ -1,11 +1,13 @@
 """`millrace up` as a person runs it: every program for real."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +88,22 @@ def test_a_killed_worker_and_a_killed_replica_come_back(stack: RunningStack) -> 
 
     until(are_back)
     assert stack.rows("SELECT count(*) FROM numbers") == [[100_000]]
+    lines = (stack.data / "logs" / "up.log").read_text().splitlines()
+    told = [json.loads(line) for line in lines]
+    assert {line["program"] for line in told} >= set(before)
+    assert {line["event"] for line in told} == {"process_restarted"}
+
+
+def test_its_workers_can_be_read_and_the_whole_is_well(stack: RunningStack) -> None:
+    (worker,) = [one for one in stack.run_file().programs if one.name == "worker-1"]
+    assert f"http://{worker.address}/metrics" in stack.said
+    with urllib.request.urlopen(f"http://{worker.address}/metrics", timeout=10) as answer:
+        assert b'millrace_worker_slots{lane="query"}' in answer.read()
+    urls = ["--url", f"http://127.0.0.1:{stack.port}"]
+    urls += ["--admin-url", f"http://127.0.0.1:{stack.admin_port}"]
+    until(lambda: run("status", *urls).returncode == 0)
+    shown = run("status", *urls).stdout
+    assert shown.count("backend ") == 2
 
 
 def test_a_second_up_on_the_same_folder_is_refused(stack: RunningStack) -> None:

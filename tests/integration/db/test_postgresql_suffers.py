@@ -4,11 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from app.checks import postgresql_check, writes_check
+from app.main import build_app, build_services, close
 from app.queries.catalog_reader import CatalogReader
 from app.queries.control import Control
 from app.queries.errors import Cancelled, DeadlinePassed
@@ -16,8 +19,16 @@ from app.queries.metrics import QueryMetrics
 from app.queries.request import QueryInput
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
+from app.replica_settings import ReplicaSettings
 from db.database import Database
-from db.errors import BreakerOpen, ConnectionLost, DatabaseError, DatabaseReadOnly, TooSlow
+from db.errors import (
+    BreakerOpen,
+    ConnectionLost,
+    DatabaseError,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    TooSlow,
+)
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
@@ -74,6 +85,35 @@ def test_deadlines_hold_while_postgresql_hangs_and_the_breaker_opens(
                 pytest.fail("lent")
         eventually(lambda: ends_as(5.0) == "answered")
         assert database.status().breaker == "closed"
+
+
+def test_the_readiness_check_finds_a_server_that_hangs(
+    mortal: MortalPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.checks.PATIENCE_S", 0.3)
+    with reader_database(settings_of(mortal), "test") as database:
+        check = postgresql_check(database)
+        check.probe()
+        with mortal.frozen(), pytest.raises(DatabaseUnavailable):
+            check.probe()
+        check.probe()
+
+
+def test_the_check_of_writes_drops_what_it_finds_to_take_none(mortal: MortalPostgres) -> None:
+    with own_database(settings_of(mortal), "test") as own:
+        check = writes_check(own)
+        check.probe()
+        with mortal.read_only():
+            with pytest.raises(DatabaseReadOnly):
+                check.probe()
+            with own.connection() as connection:
+                before = connection.info.backend_pid
+            with pytest.raises(DatabaseReadOnly):
+                check.probe()
+            with own.connection() as connection:
+                assert connection.info.backend_pid != before
+        check.probe()
+        assert own.status().breaker == "closed"
 
 
 def test_our_own_statements_end_too_while_postgresql_hangs(mortal: MortalPostgres) -> None:
@@ -178,6 +218,38 @@ def test_a_query_whose_connection_is_cut_is_run_again_once(
             with pytest.raises(ConnectionLost):
                 service.run(asked("SELECT 1", 30.0))
         assert cuts == 2
+
+
+def test_a_stream_whose_connection_is_cut_before_its_first_byte_is_begun_again(
+    mortal: MortalPostgres, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", mortal.url)
+    monkeypatch.setenv("MILLRACE_READER_URL", mortal.url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    services = build_services(ReplicaSettings.from_environment())
+    client = build_app(services).test_client()
+    original = QueryService._open_direct
+    left = 0
+
+    def cut(self: QueryService, transaction: Any, *rest: Any) -> object:
+        nonlocal left
+        if left:
+            left -= 1
+            with psycopg.connect(mortal.url, autocommit=True) as killer:
+                pid = transaction._connection.info.backend_pid
+                killer.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+        return original(self, transaction, *rest)
+
+    monkeypatch.setattr(QueryService, "_open_direct", cut)
+    with services.database:
+        left = 1
+        answer = client.post("/v1/query?format=csv", json={"sql": "SELECT 1 AS one"})
+        assert answer.text.split() == ["one", "1"]
+        left = 2
+        answer = client.post("/v1/query?format=csv", json={"sql": "SELECT 1 AS one"})
+        assert answer.status_code == 503
+        assert left == 0
+    close(services)
 
 
 def test_a_pool_makes_few_connections_at_a_time(

@@ -102,7 +102,7 @@ def office(database: Database, client: redis.Redis, settings: JobSettings) -> Of
 
 
 class Crew:
-    """Starts workers and ends those that are left."""
+    """Starts workers and ends those that are left; notes what those in threads tell."""
 
     def __init__(self, database: Database, database_url: str, redis_url: str) -> None:
         self._database = database
@@ -113,9 +113,14 @@ class Crew:
             "REDIS_URL": redis_url,
             "MILLRACE_QUEUE_BLOCK_S": "0.1",
         }
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self.ends: list[str] = []
         self._runners: list[BulkRunner] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         self.queue = QueueSettings(url=redis_url, block_s=0.1)
+
+    def _note(self, name: str, cause: str, /, **facts: object) -> None:
+        self.events.append((name, {"cause": cause, **facts}))
 
     def start(
         self, slots: int = 2, settings: JobSettings | None = None, redis_url: str | None = None
@@ -130,6 +135,8 @@ class Crew:
             name=worker_name(),
             slots=slots,
             block_s=self.queue.block_s,
+            on_event=self._note,
+            on_end=lambda outcome, _seconds: self.ends.append(outcome),
         )
         runner.start()
         self._runners.append(runner)

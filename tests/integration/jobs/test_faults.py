@@ -1,12 +1,15 @@
 """What dies takes nothing with it: each effect happens once, whoever was killed or wiped."""
 
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
+import psycopg
 import pytest
 import redis
 
 from db.database import Database
+from db.errors import DatabaseReadOnly
 from db.pool import Connection
 from jobs import task_sql
 from jobs.context import TaskContext
@@ -227,3 +230,42 @@ def test_a_worker_stopped_by_the_system_resumes_as_a_stranger(office: Office, cr
     frozen.send_signal(signal.SIGCONT)
     office.await_state(job_id, "done")
     assert office.effects(job_id) == [1]
+
+
+def test_jobs_wait_while_postgresql_takes_no_writes_and_go_on_by_themselves(
+    office: Office, crew: Crew, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = 0
+    claim = Ledger.claim
+
+    def counted(self: Ledger, kinds: Iterable[str], worker: str) -> TaskClaim | None:
+        nonlocal refused
+        try:
+            return claim(self, kinds, worker)
+        except DatabaseReadOnly:
+            refused += 1
+            raise
+
+    def alter(change: str) -> None:
+        with psycopg.connect(database_url, autocommit=True) as owner:
+            owner.execute("SET default_transaction_read_only = off")
+            name = owner.info.dbname
+            owner.execute(f'ALTER DATABASE "{name}" {change}'.encode())
+            owner.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    monkeypatch.setattr(Ledger, "claim", counted)
+    job_id = office.create({}, {})
+    alter("SET default_transaction_read_only = on")
+    crew.start(slots=1)
+    eventually(lambda: refused >= 2)
+    assert office.effects(job_id) == []
+    assert office.job(job_id).state not in ("failed", "done")
+    with pytest.raises(DatabaseReadOnly):
+        office.create({})
+    alter("RESET default_transaction_read_only")
+    office.await_state(job_id, "done")
+    assert office.effects(job_id) == [1, 2]
+    assert office.query("SELECT DISTINCT attempt FROM millrace.job_tasks") == [("1",)]

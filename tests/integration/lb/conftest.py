@@ -24,7 +24,7 @@ from lb.processes.answers import Answers
 from lb.settings import BalancerSettings
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 def until(condition: Callable[[], object], what: str) -> None:

@@ -37,9 +37,13 @@ class RunningProgram:
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        until(lambda: self.said("listening") or self.process.poll() is not None, "it listens")
-        said = self.said("listening")
-        assert said, self.lines
+        try:
+            until(lambda: self.said("listening") or self.process.poll() is not None, "it listens")
+            said = self.said("listening")
+            assert said, self.lines
+        except BaseException:
+            self.end()
+            raise
         self.address = _address(said[0]["address"])
         self.admin_address = _address(said[0]["admin"])
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,17 @@ def test_the_use_of_ejected_backends_is_told_when_it_begins_and_ends(running: Ru
         until(lambda: backend.state == "ready", "it is back")
     panic = [name for name, _ in named(lines) if name.startswith("panic")]
     assert panic == ["panic_began", "panic_ended"]
+
+
+def test_a_redis_that_is_away_for_the_limits_is_told_once(running: Running, tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        running.start(1, rate_limit="5/minute", redis_url=f"unix://{tmp_path}/no.sock")
+        for _ in range(3):
+            with running.connect() as client:
+                assert client.request("/v1/query")[0] == 200
+    told = [(name, cause) for name, cause in named(lines) if name.startswith("limiter")]
+    assert [name for name, _ in told] == ["limiter_local"]
+    assert "no.sock" in told[0][1]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def test_what_one_refuses_unread_another_may_take_whatever_the_method(running: R
             client.send(POST)
             assert client.response()[0] == 200
     assert balancer.proxy.counters.retries["overloaded"] >= 2
+    assert b"X-Millrace-Repeated" not in b"".join(running.backends[1].received)
     assert all(backend.state == "ready" for backend in balancer.proxy.backends.by_id.values())
 
 

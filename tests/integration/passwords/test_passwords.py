@@ -197,6 +197,35 @@ def test_when_the_lane_is_full_retry_after_says_when_to_come_back(
     assert "MILLRACE_PASSWORD_MAX_QUEUED" in problem["detail"]
 
 
+def test_a_password_that_would_wait_too_long_is_refused_with_the_estimate(
+    services: Services, client: FlaskClient, queue: redis.Redis
+) -> None:
+    gates = [threading.Event(), threading.Event()]
+
+    def hold(lease: Lease) -> bytes:
+        gates[0].wait(0.7)
+        assert not gates[0].is_set() or gates[1].wait(30)
+        return b""
+
+    other = build_app(services).test_client()
+    dispatcher = services.passwords._dispatcher
+    with lane_of(queue, hold):
+        post(client)  # takes a while, and so tells how long one takes
+        wait_until(lambda: dispatcher.capacity().rate is not None, "that is known")
+        gates[0].set()
+        thread = threading.Thread(target=post, args=(other,))
+        thread.start()
+        wait_until(lambda: queue.xlen(PASSWORD.stream) == 1, "one is queued")
+        services.passwords.timeout_s = 0.9
+        response = client.post("/v1/passwords/hash", json={"password": "x"})
+        gates[1].set()
+        thread.join()
+    problem: Any = response.json
+    assert (response.status_code, problem["type"]) == (503, "/problems/passwords-busy")
+    assert int(response.headers["Retry-After"]) >= 1
+    assert "can be hashed in time" in problem["detail"]
+
+
 def test_the_deadline_ends_the_wait(
     services: Services, client: FlaskClient, queue: redis.Redis
 ) -> None:

@@ -17,6 +17,7 @@ from db.database import Database
 from query.decision import Engine
 from tasks.capacity import Capacity
 from tasks.errors import QueueFull
+from tasks.message import Reply
 from tests.integration.queries.conftest import service_over
 from tests.integration.queries.local import LocalDispatcher, LocalScatter
 
@@ -119,6 +120,31 @@ def test_what_would_run_whole_anyhow_needs_no_place(
     service = service_with(reader, dispatcher, 0)
     dispatcher.full = True
     assert service.run(asked).mode == "direct"
+
+
+class Poisoned(LocalDispatcher):
+    """Its fragments end each worker that takes them."""
+
+    def scatter(  # type: ignore[override]
+        self, payloads: Sequence[bytes], *, timeout_s: float
+    ) -> LocalScatter:
+        return GivenUp(self._database, payloads)
+
+
+class GivenUp(LocalScatter):
+    """Answers as a worker does that gives a task up."""
+
+    def gather(self) -> Iterator[Reply]:
+        error = "given up: delivered 3 times and never finished"
+        yield Reply(0, b"", "w", error, 0.0, 0.0, attempt=4)
+
+
+def test_a_query_whose_fragments_were_given_up_runs_whole(reader: Database) -> None:
+    settings = QuerySettings(min_fragment_cost=0.001, max_fragment_share=1e9)
+    answer = service_over(reader, settings, Poisoned(reader)).run(query())
+    assert answer.mode == "direct"
+    assert "given up: delivered 3 times" in answer.reason
+    assert answer.rows == service_over(reader, settings).run(query("direct")).rows
 
 
 def test_places_are_never_more_than_there_are() -> None:

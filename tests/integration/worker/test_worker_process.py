@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -81,6 +83,53 @@ def test_it_answers_fragments_and_on_sigterm_finishes_the_one_it_holds(
         assert worker.returncode == 0
     assert {"taking tasks", "worker draining", "draining"} <= {event["message"] for event in events}
     assert Workers(client).list() == ()
+
+
+def test_prometheus_reads_what_it_does(
+    settings: object,
+    database_url: str,
+    redis_url: str,
+    snapshot: str,
+    queue: QueueSettings,
+    client: redis.Redis,
+) -> None:
+    environment = worker_environment(database_url, redis_url)
+    environment["MILLRACE_WORKER_METRICS_LISTEN"] = "127.0.0.1:0"
+    with running_worker(environment) as worker:
+        assert worker.stdout is not None
+        event = json.loads(worker.stdout.readline())
+        while event["message"] != "metrics served":
+            event = json.loads(worker.stdout.readline())
+        url = f"http://{event['address']}"
+
+        def told(line: str) -> bool:
+            return line in httpx.get(f"{url}/metrics").text
+
+        eventually(lambda: httpx.get(f"{url}/health").json()["status"] == "working")
+        eventually(Workers(client).list)
+        payload = fragment("SELECT count(*) FROM t", snapshot).encode()
+        with Dispatcher(client, queue).scatter([payload], timeout_s=30) as scatter:
+            next(scatter.gather())
+        eventually(lambda: told('millrace_worker_tasks_total{lane="query",outcome="done"} 1.0'))
+        assert told('millrace_worker_slots{lane="query"} 2.0')
+        assert told('millrace_worker_breaker_state{pool="worker-own"} 0.0')
+        assert told('millrace_events_total{event="worker_draining"} 0.0')
+        health = httpx.get(f"{url}/health").json()
+        assert set(health["breakers"]) == {"worker", "worker-own", "worker-bulk"}
+
+
+def test_an_address_for_metrics_that_is_taken_is_one_clear_line_and_exit_code_2(
+    redis_url: str,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environment = worker_environment("postgresql://nobody@/none?host=/nowhere", redis_url)
+        environment["MILLRACE_WORKER_METRICS_LISTEN"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, "-m", "worker"], env=environment, capture_output=True, timeout=30,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "MILLRACE_WORKER_METRICS_LISTEN: 127.0.0.1:" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("bulk_slots", "takes_bulk"), [("1", True), ("0", False)])

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.checks import READ_ONLY, DatabaseReadOnly, postgresql_check
+from app.checks import READ_ONLY, postgresql_check
 from app.readiness import Check
 from app.services import Services
-from db.errors import CheckoutTimeout
+from db.errors import CheckoutTimeout, DatabaseReadOnly
 
 
 def test_the_process_is_live_whatever_is_away(client: FlaskClient) -> None:
@@ -80,7 +80,7 @@ def test_a_read_only_database_is_said_to_be_one_and_keeps_nobody_away(
     services: Services, client: FlaskClient
 ) -> None:
     def refuse() -> None:
-        raise DatabaseReadOnly(READ_ONLY)
+        raise DatabaseReadOnly(READ_ONLY, 5.0)
 
     find(services, postgresql=True, redis=True)
     services.readiness.check(Check("postgresql_writes", essential=False, probe=refuse))

@@ -6,6 +6,7 @@ from werkzeug.exceptions import ImATeapot
 from app.problem_table import TABLE, problem_for, title_of
 from app.problem_types import (
     DATABASE_BUSY,
+    DATABASE_READ_ONLY,
     DATABASE_UNAVAILABLE,
     PROBLEM_TYPES,
     QUEUE_UNAVAILABLE,
@@ -13,7 +14,14 @@ from app.problem_types import (
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem, ProblemType
-from db.errors import BreakerOpen, CheckoutTimeout, DatabaseUnavailable
+from db.breaker_board import BoardUnavailable
+from db.errors import (
+    BreakerOpen,
+    CheckoutTimeout,
+    ConnectionLost,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+)
 from tasks.errors import GatherTimeout, NoWorkers, QueueUnavailable
 
 
@@ -47,6 +55,9 @@ def test_retry_after_is_whole_seconds_and_never_zero(seconds: float, header: str
         (DatabaseUnavailable("host 10.0.0.1 refused", 1.5), DATABASE_UNAVAILABLE),
         (BreakerOpen("open", 0.5), DATABASE_UNAVAILABLE),
         (CheckoutTimeout("all 10 in use", 5.0), DATABASE_BUSY),
+        (DatabaseReadOnly("no writes", 5.0), DATABASE_READ_ONLY),
+        (ConnectionLost("host 10.0.0.1 went away", 1.0), DATABASE_UNAVAILABLE),
+        (BoardUnavailable("10.0.0.1 refused"), QUEUE_UNAVAILABLE),
         (QueueUnavailable("10.0.0.1 refused"), QUEUE_UNAVAILABLE),
         (NoWorkers("none"), QUEUE_UNAVAILABLE),
     ],

@@ -350,4 +350,4 @@ def test_a_command_that_is_repeated_changes_nothing() -> None:
     breaker.command("closed")
     breaker.command("closed")
     breaker.command("auto")
-    assert [change[:2] for change in world.changes] == [("closed", "open"), ("open", "closed")]
+    assert world.changes == [("closed", "open", "ByCommand"), ("open", "closed", "ByCommand")]

@@ -3,7 +3,14 @@
 import psycopg
 import pytest
 
-from db.errors import BreakerOpen, CheckoutTimeout, DatabaseUnavailable
+from db.errors import (
+    BreakerOpen,
+    CheckoutTimeout,
+    ConnectionLost,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    TooSlow,
+)
 from db.sqlstate import is_infrastructure, judge, sqlstate_of
 
 
@@ -29,6 +36,9 @@ def test_trouble_of_the_sql_proves_that_the_server_works(sqlstate: str) -> None:
     [
         (DatabaseUnavailable("", 1.0), "failure"),
         (BreakerOpen("", 1.0), "unknown"),
+        (TooSlow("", 1.0), "failure"),
+        (ConnectionLost("", 1.0), "failure"),
+        (DatabaseReadOnly("", 1.0), "success"),
         (CheckoutTimeout("", 1.0), "unknown"),
         (psycopg.errors.PipelineAborted(), "unknown"),
         (ValueError(), "unknown"),

@@ -91,3 +91,18 @@ def test_a_burst_of_which_most_is_taken_refuses_nothing_later() -> None:
     for _ in range(30):
         it.refused_there(POST, QUERY, b"query", active=64)
     assert not any(it.refuses(POST, QUERY) for _ in range(100))
+
+
+def test_it_tells_when_it_begins_and_ends_to_refuse() -> None:
+    told: list[tuple[str, object]] = []
+
+    def emit(name: str, _cause: str, /, **facts: object) -> None:
+        told.append((name, facts["path"]))
+
+    it = Throttle(factor=2.0, draw=lambda: 0.0, now=0.0, emit=emit)
+    for _ in range(20):
+        it.refused_there(POST, QUERY + b"?secret", b"query", active=1)
+    assert it.refuses(POST, QUERY + b"?secret")
+    assert it.refuses(POST, QUERY + b"?secret")
+    it.sweep(100.0)
+    assert told == [("throttle_began", "/v1/query"), ("throttle_ended", "/v1/query")]

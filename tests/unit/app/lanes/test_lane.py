@@ -81,13 +81,21 @@ def test_who_has_waited_too_long_is_returned_and_not_served() -> None:
 def test_a_queue_that_does_not_get_empty_is_made_short() -> None:
     it = busy(took_s=0.001, wait_s=1.0, max_waiting=100)
     it.arrive("burst", 0.0, FOREVER)
-    it.arrive("still a burst", 0.9, FOREVER)
-    it.arrive("overload", 1.1, FOREVER)
-    assert it.expire(1.0) == ["burst"]
-    assert it.expire(1.25) == ["overload"]
-    assert it.expire(1.9) == ["still a burst"]
-    it.arrive("a new burst", 3.0, FOREVER)
-    assert it.next_deadline == 4.0
+    it.arrive("still a burst", 0.95, FOREVER)
+    it.arrive("overload", 1.0, FOREVER)
+    assert it.expire(1.15) == ["burst", "overload"]
+    assert it.expire(1.95) == ["still a burst"]
+
+
+def test_a_refusal_makes_the_queue_short_for_a_while() -> None:
+    it = busy(took_s=0.001, wait_s=1.0, max_waiting=1)
+    it.arrive("a", 0.0, FOREVER)
+    assert it.arrive("b", 0.0, FOREVER) == "full"
+    assert it.expire(1.0) == ["a"]
+    it.arrive("c", 2.0, FOREVER)
+    assert it.expire(2.15) == ["c"]
+    it.arrive("d", 9.0, FOREVER)
+    assert it.next_deadline == 10.0
 
 
 @given(

@@ -1,0 +1,22 @@
+"""Questions to a pool of connections."""
+
+from db.database import Database
+from db.errors import DatabaseUnavailable
+
+ROWS = 20_000
+ALL = f"SELECT i, md5(i::text) FROM generate_series(1, {ROWS}) AS i"
+
+
+def answers(database: Database) -> bool:
+    """Tell whether PostgreSQL answers through the pool."""
+    try:
+        with database.connection() as connection:
+            return connection.execute("SELECT 1").fetchall() == [("1",)]
+    except DatabaseUnavailable:
+        return False
+
+
+def ask(database: Database, sql: str = ALL) -> list[tuple[str | None, ...]]:
+    """Return the rows of a query."""
+    with database.connection() as connection:
+        return connection.execute(sql).fetchall()
