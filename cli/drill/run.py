@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import psycopg
+
 from cli.drill.checker import check
 from cli.drill.client import Client
 from cli.drill.connection import Connection
@@ -22,7 +24,7 @@ from cli.drill.verdict import Verdict, by_fault, traffic
 from cli.faults.control import ControlFailed
 from cli.faults.fault import Fault, FaultImpossible, UndoFailed
 
-FIRST_LIMIT_S = 30.0
+FIRST_LIMIT_S = 60.0
 PROBE_TIMEOUT_S = 5.0
 BEFORE_S, AFTER_S = 0.2, 1.0  # of load alone between faults, at least and at most
 LIMITED = "429"
@@ -134,7 +136,10 @@ class Drill:
         self._writer.stop(5.0)
         seconds = self._history.now()
         self._say("Load ended; waiting for what was promised, then looking at all of it")
-        self._drain.run(self._wishes.drain_limit_s, self.hurried)
+        try:
+            self._drain.run(self._wishes.drain_limit_s, self.hurried)
+        except psycopg.Error as error:  # then what was acknowledged stays unread in the account
+            self._say(f"PostgreSQL cannot be asked what is there: {error}")
         events = self._history.events()
         return Verdict(
             self._wishes.seed, seconds, traffic(events), by_fault(self._runs, events), self._runs,
