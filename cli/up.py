@@ -82,9 +82,10 @@ def _require_own_servers(settings: CliSettings, database: DatabaseSettings) -> N
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "MILLRACE_READER_URL": database.reader_url,
+        "MILLRACE_REPLICA_URLS": database.replica_urls,
     }
     for name, url in given.items():
-        if url is not None:
+        if url:
             raise click.UsageError(
                 f"--drill harms the servers, and {name} gives one that is not this stack's own. "
                 f"Unset {name}."
