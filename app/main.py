@@ -22,6 +22,7 @@ from app.digests.wiring import build_digests
 from app.error_handling import register_error_handling
 from app.event_places import EventPlaces
 from app.events import Events
+from app.formats.export_places import ExportPlaces
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
 from app.jobs.wiring import JOB_TYPES, build_jobs
@@ -295,6 +296,7 @@ def build_services(
         ),
         cache=answers_cache,
         admission=admission,
+        exports=ExportPlaces(settings.lanes.app_exports),
         workers=Workers(client),
         dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],

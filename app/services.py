@@ -11,6 +11,7 @@ from app.body_streams import BodyStreams
 from app.cache.wiring import Cache
 from app.digests.wiring import Digests
 from app.events import Events
+from app.formats.export_places import ExportPlaces
 from app.hashes.wiring import Hashing
 from app.jobs.wiring import JobDesk
 from app.lanes.admission import Admission
@@ -78,6 +79,7 @@ class Services:
     passwords: Passwords
     cache: Cache
     admission: Admission[Any]
+    exports: ExportPlaces
     lanes: Callable[[], Sequence[LaneStatus]]
     dead_letters: Callable[[], DeadLetters]
 

@@ -11,6 +11,7 @@ from flask import Response, g, request
 from app.formats.choice import Format, chosen_encoding, chosen_format
 from app.formats.compression import compressed
 from app.formats.documents import column_documents, plan_document, timings_document
+from app.formats.export_places import ExportPlaces
 from app.formats.stream import TRAILERS, AnswerStream, Streaming
 from app.problem_types import VALIDATION_FAILED
 from app.problems import Problem
@@ -85,11 +86,16 @@ def json_body(body: bytes, encoding: str | None) -> Response:
 
 
 def streamed_answer(
-    queries: QueryService, running: RunningQueries, query: QueryInput, form: Asked
+    queries: QueryService,
+    running: RunningQueries,
+    places: ExportPlaces,
+    query: QueryInput,
+    form: Asked,
 ) -> Response:
     """Return the response of an answer that is read from PostgreSQL while it is sent.
 
-    Raises what `QueryService.open` raises, as long as nothing has been sent.
+    Raises what `QueryService.open` raises, as long as nothing has been sent, and Problem when no
+    place is left.
     """
     client, timeout_s, query_id = client_socket(), patience_s(query.timeout_s), g.request_id
     deadline = time.monotonic() + timeout_s
@@ -97,6 +103,7 @@ def streamed_answer(
     @contextmanager
     def opened() -> Iterator[tuple[OpenAnswer, Control]]:
         with (
+            places.place(),
             running.track(query_id, deadline - time.monotonic(), client) as control,
             queries.open(query, control) as answer,
         ):

@@ -34,6 +34,12 @@ class LaneSettings(BaseSettings):
         ge=1,
         description="The same of uploads, batches, streams, exports, jobs and passwords.",
     )
+    app_exports: int = Field(
+        default=5,
+        ge=1,
+        description="Answers in NDJSON, CSV and Arrow that a process streams at once; further ones "
+        "get 503. Each holds a connection to PostgreSQL: keep it below MILLRACE_DB_POOL_SIZE.",
+    )
     app_max_waiting: int = Field(
         default=64, ge=0, description="Requests of one lane that wait; further ones get 503."
     )

@@ -90,7 +90,8 @@ def answer_now(body: QueryRequest, form: Asked) -> Response:
     """Answer the current request: as JSON, by way of the cache, or else as a stream."""
     query = query_input(body, services().query_settings, streamed=form.format is not JSON)
     if form.format is not JSON:
-        return streamed_answer(services().queries, services().running, query, form)
+        now = services()
+        return streamed_answer(now.queries, now.running, now.exports, query, form)
     return cached_answer(query, body.max_staleness_s, form)
 
 

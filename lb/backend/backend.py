@@ -26,13 +26,15 @@ _SLOW_START_LEAST = 0.1
 class Check:
     """The latest check: when (ISO 8601), how long it took, and why it failed, if it did.
 
-    `answered`: the backend said something, so it lives, whatever it said.
+    `answered`: the backend said something, so it lives, whatever it said.  `undecided`: it had no
+    time for the question, which is no sign of a fault.
     """
 
     at: str
     seconds: float
     failure: str | None
     answered: bool
+    undecided: bool = False
 
 
 class Backend:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from lb.backend.backend import Backend, Check
 from lb.backend.health import HealthPolicy, after_check
+from lb.wire.response import OVERLOADED
 
 # Part of the interval by which it varies, so that many balancers do not all ask at once.
 _JITTER = 0.1
@@ -62,9 +63,10 @@ class Checker:
             began = self._clock()
             if backend.mode != "maintenance":
                 backend.check = check = await self._check(backend)
-                backend.set_health(
-                    after_check(backend.health, check.failure, self._policy, self._clock())
-                )
+                if not check.undecided:
+                    backend.set_health(
+                        after_check(backend.health, check.failure, self._policy, self._clock())
+                    )
                 if not check.answered and backend.health.failed >= self._policy.fall:
                     self._on_silent(backend)
             # From start to start: checks that time out must not make an ejection wait longer.
@@ -72,25 +74,29 @@ class Checker:
             await asyncio.sleep(max(0.0, began + interval_s - self._clock()))
 
     async def _check(self, backend: Backend) -> Check:
-        began, at, status_line = self._clock(), self._now_text(), b""
+        began, at, status_line, rest = self._clock(), self._now_text(), b"", b""
         failure = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                status_line = await _ask(backend)
+                status_line, rest = await _ask(backend)
         except TimeoutError:
             failure = f"the check got no answer within {self._timeout_s:g} s"
         except (OSError, ValueError) as error:
             failure = f"the check failed: {error}"
         else:
-            version, _, rest = status_line.partition(b" ")
+            version, _, status = status_line.partition(b" ")
             if version not in {b"HTTP/1.1", b"HTTP/1.0"}:
                 failure = "the check's answer is not HTTP"
-            elif rest[:3] != b"200":
-                failure = f"the check was answered {rest[:3].decode('latin-1')}"
-        return Check(at, self._clock() - began, failure, answered=bool(status_line))
+            elif status[:3] != b"200":
+                failure = f"the check was answered {status[:3].decode('latin-1')}"
+        return Check(
+            at, self._clock() - began, failure,
+            answered=bool(status_line), undecided=b"\n" + OVERLOADED + b":" in b"\n" + rest.lower(),
+        )  # fmt: skip
 
 
-async def _ask(backend: Backend) -> bytes:
+async def _ask(backend: Backend) -> tuple[bytes, bytes]:
+    """Return the first line of the answer, and what came behind it."""
     reader, writer = await asyncio.open_connection(backend.host, backend.port)
     try:
         writer.write(
@@ -98,10 +104,9 @@ async def _ask(backend: Backend) -> bytes:
             b"Connection: close\r\n\r\n" % backend.id.encode()
         )
         line = await reader.readline()
-        await reader.read(
-            65536
-        )  # unread bytes would make our close a reset: a fault, to the replica
-        return line
+        # unread bytes would make our close a reset: a fault, to the replica
+        rest = await reader.read(65536)
+        return line, rest
     finally:
         writer.close()
         with suppress(OSError):

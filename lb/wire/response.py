@@ -23,8 +23,9 @@ _STATUS_LINES = {
 }
 
 # The balancer gives these itself, or they belong to one connection.
-_OVERLOADED = b"x-millrace-overloaded"
-_OURS = HOP_BY_HOP | {b"content-length", b"x-request-id", _OVERLOADED}
+# what a backend says that refuses a request unread, since it has too much to do
+OVERLOADED = b"x-millrace-overloaded"
+_OURS = HOP_BY_HOP | {b"content-length", b"x-request-id", OVERLOADED}
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 
 
@@ -89,7 +90,7 @@ def _vet(raw: bytes) -> ResponseHead:
             options |= connection_options(field.value)
         elif name == b"trailer":
             announced += field.line
-        elif name == _OVERLOADED:
+        elif name == OVERLOADED:
             overloaded = field.value
     if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadResponse("Content-Length is repeated, or no number")

@@ -26,7 +26,7 @@ def test_nothing_is_run_unless_asked_for(formats: Replica) -> None:
         body = {"sql": sql, "params": ["5"] if "$1" in sql else [], "timeout_s": 5}
         shown = formats.http.post("/v1/query/explain", json=body).json()
         assert (shown["mode"], shown["analysis"]) == ("direct", None)
-        assert shown["limits"]["timeout_s"] == 5
+        assert 0 < shown["limits"]["timeout_s"] <= 5  # what is left: arriving took a moment
         assert shown["reason"] in shown["reasons_not_to_split"]
         assert shown["cost"] > 0
 

@@ -150,3 +150,15 @@ def test_connections_that_say_nothing_take_no_thread(narrow: Replica) -> None:
     assert narrow.http.post("/v1/query", json=body).status_code == 200
     for connection in silent:
         connection.close()
+
+
+def test_streamed_answers_leave_connections_to_queries(
+    start: Start, environment: dict[str, str]
+) -> None:
+    replica = start(**environment, MILLRACE_APP_EXPORTS="1", MILLRACE_DB_POOL_SIZE="2")
+    body = {"sql": "SELECT i, repeat('x', 1000) FROM generate_series(1, 500000) AS s(i)"}
+    with replica.http.stream("POST", "/v1/query", json=body, headers={"Accept": "text/csv"}):
+        again = replica.http.post("/v1/query", json=body, headers={"Accept": "text/csv"})
+        assert again.status_code == 503
+        assert again.json()["type"] == "/problems/overloaded"
+        assert replica.http.post("/v1/query", json={"sql": "SELECT 1"}).status_code == 200

@@ -44,6 +44,7 @@ class RawBackend:
 
     def __init__(self) -> None:
         self.ready = True
+        self.check_fields = b""
         self.received: list[bytearray] = []
         self.closed = 0
         self.close_after = False
@@ -83,7 +84,9 @@ class RawBackend:
         data = await reader.read(65536)
         if data.startswith(b"GET /health/ready "):
             status = b"200 OK" if self.ready else b"503 No"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 " + status + b"\r\n" + self.check_fields + b"Content-Length: 0\r\n\r\n"
+            )
             return
         number = len(self.received)
         self.received.append(bytearray())

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.integration.lb.conftest import OK, Running, whole_request_then
+from tests.integration.lb.conftest import OK, Running, until, whole_request_then
 
 REFUSED = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\nRetry-After: 1\r\n"
@@ -56,3 +56,14 @@ def test_when_all_refuse_the_balancer_refuses_most_itself_and_ejects_nobody(
         assert client.response()[0] == 200
     assert balancer.proxy.throttle.refused == throttled
     assert all(backend.state == "ready" for backend in balancer.proxy.backends.by_id.values())
+
+
+def test_a_check_for_which_there_is_no_time_ejects_nobody(running: Running) -> None:
+    balancer = running.start(1, check_fall=1, check_interval_s=0.02)
+    (backend,) = balancer.proxy.backends.by_id.values()
+    raw = running.backends[0]
+    raw.check_fields, raw.ready = b"X-Millrace-Overloaded: health\r\n", False
+    until(lambda: backend.check is not None and backend.check.undecided, "a check was refused")
+    assert backend.state == "ready"
+    raw.check_fields = b""
+    until(lambda: backend.state == "ejected", "it is ejected once it says that it is not ready")
