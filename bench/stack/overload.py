@@ -202,7 +202,9 @@ async def overload(stack: Stack, rate: float, seconds: float) -> float:
     limits = [
         line.rpartition(" ")[2]
         for replica in stack.replicas
-        for line in httpx.get(f"http://{replica[0]}:{replica[1]}/metrics").text.splitlines()
+        for line in httpx.get(
+            f"http://{replica[0]}:{replica[1]}/metrics", timeout=60
+        ).text.splitlines()
         if line.startswith('millrace_app_lane_limit{lane="query"}')
     ]
     print(f"  limits of the lane query at the end: {', '.join(limits)}")
