@@ -5,7 +5,6 @@ do not survive one.
 """
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -33,20 +32,16 @@ from app.metrics import AppMetrics
 from app.mode_facts import ModeFacts
 from app.mode_watch import ModeMetrics, ModeWatch
 from app.passwords.wiring import build_passwords
-from app.problem_table import problem_document, title_of
+from app.problem_table import title_of
 from app.queries.asynchronous.events import EventStreams
-from app.queries.asynchronous.executor import Executor, ExecutorRules
-from app.queries.asynchronous.service import AsyncQueries
-from app.queries.asynchronous.store import AsyncStore
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
-from app.queries.replicas import ReplicaQueries
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
-from app.queries.settings import QuerySettings
 from app.queries.splitting_off import SplittingOff
 from app.queries.switchboard import Switchboard
+from app.queries.wiring import build_async_queries, build_replica_queries
 from app.readiness import Readiness
 from app.replica_settings import ReplicaSettings
 from app.request_id import register_request_id
@@ -76,12 +71,11 @@ from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState, Mode
 from db.breaker_board import BreakerBoard
 from db.breaker_watch import BreakerWatch
-from db.database import Database
 from db.errors import DatabaseReadOnly
 from db.notices import Notices
 from db.own import own_database
 from db.reader import reader_database
-from db.replicas import ReadReplica, ReplicaWatch, read_replicas
+from db.replicas import ReplicaWatch, read_replicas
 from jobs.service import Jobs
 from query.statement import Parser
 from tasks.bell import Bell
@@ -214,7 +208,7 @@ def build_services(
         database_settings=settings.database,
         most_waiting=max(1, settings.lanes.app_query_limit - SPARE_THREADS),
         emit=events.emit,
-        replicas=_replica_queries(watch, dispatcher, parser, query_metrics, settings),
+        replicas=build_replica_queries(watch, dispatcher, parser, query_metrics, settings),
     )
     modes = ModeWatch(
         ModeFacts(
@@ -231,7 +225,9 @@ def build_services(
     )
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
-    asynchronous = _async_queries(own, queries, running, switchboard, query_metrics, settings.query)
+    asynchronous = build_async_queries(
+        own, queries, running, switchboard, query_metrics, settings.query
+    )
     places = EventPlaces(settings.query.async_max_streams)
     hashing = build_hashing(settings.hashes)
     uploaded = build_uploads(own, hashing.digester, settings.uploads)
@@ -301,51 +297,6 @@ def build_services(
         dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
     )
-
-
-def _replica_queries(
-    watch: ReplicaWatch,
-    dispatcher: Dispatcher,
-    parser: Parser,
-    metrics: QueryMetrics,
-    settings: ReplicaSettings,
-) -> ReplicaQueries | None:
-    def service(replica: ReadReplica) -> QueryService:
-        return QueryService(
-            replica.database,
-            dispatcher,
-            parser=parser,
-            catalog=CatalogReader(settings.database.schema_name),
-            settings=settings.query,
-            metrics=metrics,
-        )
-
-    if not watch.replicas:
-        return None
-    return ReplicaQueries(
-        watch, {replica.name: service(replica) for replica in watch.replicas}, metrics
-    )
-
-
-def _async_queries(
-    own: Database,
-    queries: QueryService,
-    running: RunningQueries,
-    switchboard: Switchboard,
-    metrics: QueryMetrics,
-    settings: QuerySettings,
-) -> AsyncQueries:
-    ttl_s = settings.async_result_ttl_s
-    store = AsyncStore(own, ttl_s=ttl_s, max_queued=settings.async_max_queued)
-    rules = ExecutorRules(
-        threads=settings.async_threads,
-        lease_s=settings.async_lease_s,
-        max_attempts=settings.async_max_attempts,
-        max_result_bytes=settings.async_result_max_bytes,
-        sweep_s=min(60.0, ttl_s),
-    )
-    executor = Executor(store, queries, running, metrics, rules, problem_document)
-    return AsyncQueries(store, executor, switchboard, metrics, new_id=lambda: uuid.uuid4().hex)
 
 
 def _read_replica_changed(emit: OnEvent, replica: str, problem: str | None) -> None:
