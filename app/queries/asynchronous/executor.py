@@ -18,9 +18,9 @@ from app.queries.errors import Cancelled
 from app.queries.metrics import QueryMetrics
 from app.queries.running import RunningQueries
 from app.queries.service import QueryService
-from db.errors import DatabaseError
+from db.errors import ConnectionLost, DatabaseError
 
-PAUSE_S = 1.0  # before a query is tried again that PostgreSQL's absence ended
+PAUSE_S = 1.0  # before what PostgreSQL's absence ended is tried again
 JOIN_S = 5.0
 
 _log = structlog.stdlib.get_logger("app.queries.asynchronous")
@@ -127,12 +127,17 @@ class Executor:
                 self._answer(query, owner, control)
             except Cancelled as error:
                 if error.cause == "stopping":
-                    self._release(query, owner, counts=False)
-            except DatabaseError as error:
+                    self._release(query, owner, counts=False, pause_s=0.0)
+            except ConnectionLost as error:
+                # it may be the query that ends PostgreSQL's sessions
                 if query.attempts < self._rules.max_attempts:
                     self._release(query, owner, counts=True)
                 else:
                     self._fail(query, owner, error)
+            except DatabaseError:
+                # It was not begun, which says nothing about it.  It was accepted: it waits for
+                # PostgreSQL, however long that takes.
+                self._release(query, owner, counts=False, pause_s=PAUSE_S)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the query's end
                 self._fail(query, owner, error)
             finally:
@@ -145,18 +150,38 @@ class Executor:
         if len(data) > self._rules.max_result_bytes:
             raise ResultTooLarge(len(data), self._rules.max_result_bytes)
         text = binascii.b2a_base64(data, newline=False).decode()
-        if self._store.done(query.id, owner, text, len(answer.rows)):
+        if self._insist(lambda: self._store.done(query.id, owner, text, len(answer.rows))):
             self._metrics.async_became("done")
 
     def _fail(self, query: AsyncQuery, owner: str, error: Exception) -> None:
-        if self._store.failed(query.id, owner, self._describe(error, query.id)):
+        problem = self._describe(error, query.id)
+        if self._insist(lambda: self._store.failed(query.id, owner, problem)):
             self._metrics.async_became("failed")
 
-    def _release(self, query: AsyncQuery, owner: str, *, counts: bool) -> None:
-        pause_s = PAUSE_S if counts else 0.0
-        if self._store.release(query.id, owner, pause_s=pause_s, counts=counts):
+    def _release(
+        self, query: AsyncQuery, owner: str, *, counts: bool, pause_s: float = PAUSE_S
+    ) -> None:
+        def release() -> bool:
+            return self._store.release(query.id, owner, pause_s=pause_s, counts=counts)
+
+        if self._insist(release):
             self._metrics.async_became("given_back")
             _log.info("asynchronous query given back", query_id=query.id)
+
+    def _insist(self, change: Callable[[], bool]) -> bool:
+        """Write a change of state, when PostgreSQL is away as soon as it is back.
+
+        Else the lease would have to lapse, and that counts as an attempt; an answer would have to
+        be computed again.  A replica that stops does not wait.
+        """
+        while True:
+            try:
+                return change()
+            except DatabaseError as error:
+                if self._stopping.is_set():
+                    raise
+                _log.info("an end waits for PostgreSQL", error=str(error))
+                self._stopping.wait(PAUSE_S)
 
     def _keep(self) -> None:
         """Renew leases, look for what others left behind, and forget what is too old."""

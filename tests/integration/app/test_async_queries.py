@@ -9,6 +9,9 @@ import httpx
 import psycopg
 import pytest
 
+from cli.embedded.postgres import EmbeddedPostgres
+from db.migrate import migrate
+from db.settings import DatabaseSettings
 from tests.integration.app.conftest import Replica, Start, wait_until
 from tests.integration.app.long_queries import DIRECT, LongQuery
 
@@ -188,6 +191,37 @@ def test_a_query_that_kills_who_runs_it_is_given_up(
     _kill(doomed)
     failed = wait_for(start(**short), place, "failed").json()
     assert failed["problem"]["type"] == "/problems/query-given-up"
+
+
+def test_what_was_accepted_waits_for_postgresql_without_using_up_its_attempts(
+    start: Start, environment: dict[str, str], postgres: EmbeddedPostgres
+) -> None:
+    once = {"MILLRACE_READER_ROLE": "absent_reader", "MILLRACE_ASYNC_MAX_ATTEMPTS": "1"}
+    migrate(
+        environment["DATABASE_URL"],
+        DatabaseSettings(
+            DATABASE_URL=environment["DATABASE_URL"], MILLRACE_READER_ROLE="absent_reader"
+        ),
+    )
+    replica = start(**environment, **once)
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER ROLE absent_reader NOLOGIN")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE usename = 'absent_reader'"
+        )
+        place = promised(replica, QUICK)
+        wait_until(lambda: given_back(replica) >= 2, "it was tried twice in vain")
+        connection.execute("ALTER ROLE absent_reader LOGIN")
+        answer = wait_for(replica, place, "done").json()
+    assert answer["rows"] == [[42, 1.10]]
+
+
+def given_back(replica: Replica) -> float:
+    """Return how often the replica has given a query back."""
+    wanted = 'millrace_app_async_queries_total{state="given_back"}'
+    lines = replica.http.get("/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(wanted))
 
 
 def test_a_replica_that_stops_hands_its_queries_on_at_once(
