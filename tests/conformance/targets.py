@@ -14,7 +14,7 @@ from typing import IO, Self
 from tests.conformance.case import MAX_BODY, MAX_HEAD, MAX_LINE
 from tests.conformance.client import FENCE, RawClient
 
-_START_S = 15.0
+_START_S = 60.0
 
 _NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log crit;

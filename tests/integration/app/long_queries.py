@@ -82,12 +82,13 @@ def worker(environment: dict[str, str]) -> Iterator[None]:
 
 
 def wait_for_worker(replica: Replica) -> None:
-    """Wait until the replica counts on a worker."""
+    """Wait until the replica sends fragments, over the table that the queries read, to a worker."""
 
-    def is_there() -> bool:
-        return bool(replica.http.get("/v1/status").json()["workers"]["items"])
+    def takes_fragments() -> bool:
+        body = {"sql": "SELECT count(*) FROM t", "engine": PARTITIONED, "partitions": 2}
+        return replica.http.post("/v1/query", json=body).status_code == 200
 
-    wait_until(is_there, "a worker is there")
+    wait_until(takes_fragments, "a worker takes fragments")
 
 
 class Asker(threading.Thread):
