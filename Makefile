@@ -7,7 +7,7 @@ SHELL = /bin/sh
 ARGS =
 DATA =
 DIR = .millrace
-JOBS = 3
+JOBS = 2
 PY = .venv/bin/python
 
 help: ## this list
@@ -17,7 +17,7 @@ up: ## start everything here; ARGS="--port 9000 --workers 4" is passed on
 	@sh setup-venv.sh run
 	@exec $(PY) -m cli up $(ARGS)
 
-test: ## run all tests that need no Docker, JOBS=3 at once; ARGS goes to pytest
+test: ## run all tests that need no Docker, JOBS=2 at once; ARGS goes to pytest
 	@sh setup-venv.sh dev
 	@exec $(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 

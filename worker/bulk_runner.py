@@ -25,7 +25,8 @@ from tasks.link import borrowed
 from worker.held_tasks import HeldTasks
 
 OUTAGE_PAUSE_S = 1.0  # between two looks at a server that is away
-END_S = 2.0  # for tasks that are told to stop, to hear it
+END_S = 5.0  # for tasks that are told to stop, to hear it; and for their last words
+LAST_WORDS_PAUSE_S = 0.05
 
 # PostgreSQL is away, or refuses a statement of ours: a deadlock, a timeout, a missing migration
 _TROUBLE = (DatabaseError, psycopg.Error)
@@ -102,7 +103,13 @@ class BulkRunner:
             _join(self._slots, END_S)
         self._gone.set()
         _join(self._others, END_S)
-        self._renew([])  # what has been said since the last time is written, nothing kept
+        # What has been said since the last time is written, nothing kept.  Somebody else may be
+        # writing of the same job just now.
+        end = time.monotonic() + END_S
+        self._renew([])
+        while self._held.has_unwritten and time.monotonic() < end:
+            time.sleep(LAST_WORDS_PAUSE_S)
+            self._renew([])
         try:
             with borrowed(self._client) as link:
                 leave(link, self._name)

@@ -41,8 +41,15 @@ class HeldTasks:
 
     @contextmanager
     def saying(self, claim: TaskClaim, context: TaskContext) -> Iterator[Sequence[NewEvent]]:
-        """Give what the task has still to say; taken back if writing it fails."""
-        events = _said(claim, context)
+        """Give what the task has still to say; taken back if writing it fails.
+
+        With what earlier tasks of its job said and could not be written: this end may be the
+        job's, and who follows its events stops reading there.
+        """
+        with self._lock:
+            events = [event for event in self._unwritten if event.job_id == claim.job_id]
+            self._unwritten = [event for event in self._unwritten if event not in events]
+        events += _said(claim, context)
         try:
             yield events
         except BaseException:
@@ -53,6 +60,11 @@ class HeldTasks:
         """Keep what could not be written for the next renewal."""
         with self._lock:
             self._unwritten += events
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether something waits to be written that no held task will write."""
+        return bool(self._unwritten)
 
     def now(self) -> list[tuple[TaskClaim, TaskContext]]:
         """Return what is held."""

@@ -93,9 +93,13 @@ def test_what_a_cancelled_task_had_said_is_kept(office: Office, crew: Crew) -> N
 def test_what_was_said_since_the_last_renewal_is_written_by_a_stopping_worker(
     office: Office, crew: Crew
 ) -> None:
-    job_id = office.create({"says": ["bye"], "wait_s": 30.0})
+    job_id = office.create({"says": ["bye"], "sleep_s": 30.0})
     runner = crew.start(slots=1)
-    eventually(lambda: office.job(job_id).progress.tasks == {"done": 1, "leased": 1})
+    sleeping = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND state = 'active' AND query LIKE 'SELECT pg_sleep(%'"
+    )
+    eventually(lambda: office.query(sleeping) == [("1",)])  # it has said its line
     runner.drain(0.0)
     said = [("handed_on", 1, 1), ("log", 1, 1)]
     eventually(

@@ -70,7 +70,7 @@ def test_a_port_in_use_is_one_clear_line_and_exit_code_1() -> None:
         with program(
             MILLRACE_LB_LISTEN=f"127.0.0.1:{port}", MILLRACE_LB_BACKENDS="127.0.0.1:1"
         ) as process:
-            output, errors = process.communicate(timeout=10)
+            output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert output == ""
     assert errors.count("\n") == 1
@@ -80,7 +80,7 @@ def test_a_port_in_use_is_one_clear_line_and_exit_code_1() -> None:
 
 def test_wrong_settings_are_named_and_end_with_2() -> None:
     with program(MILLRACE_RATE_LIMIT="many") as process:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "MILLRACE_RATE_LIMIT" in errors
     assert "MILLRACE_LB_BACKENDS" in errors
@@ -101,7 +101,7 @@ def test_what_is_wrong_at_the_start_is_named(
     arguments: list[str], variables: dict[str, str], named: str
 ) -> None:
     with program(*arguments, **{"MILLRACE_LB_BACKENDS": "127.0.0.1:1"} | variables) as process:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert named in errors
     assert "Traceback" not in errors
@@ -113,7 +113,7 @@ def test_a_certificate_that_cannot_be_read_is_one_clear_line_and_exit_code_1() -
         MILLRACE_LB_BACKENDS="127.0.0.1:1",
         MILLRACE_LB_TLS_CERTIFICATE="/nowhere.pem", MILLRACE_LB_TLS_KEY="/nowhere.key",
     ) as process:  # fmt: skip
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.count("\n") == 1
     assert "/nowhere.pem" in errors
