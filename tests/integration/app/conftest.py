@@ -21,6 +21,7 @@ from db.settings import DatabaseSettings
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 30.0
+STOP_S = 90.0  # above the replica's own limit of 35 s
 
 Start = Callable[..., "Replica"]
 
@@ -88,7 +89,7 @@ class Replica:
         self.http.close()
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(DEADLINE_S)
+        return self.process.wait(STOP_S)
 
 
 def _starter(folder: Path) -> Iterator[Start]:

@@ -49,7 +49,9 @@ def answered(serve: Callable[[socket.socket], object], timeout_s: float = 5.0) -
         def run() -> None:
             accepted, _ = server.accept()
             with accepted:
-                accepted.recv(65536)
+                asked = b""
+                while not asked.endswith(b"}"):  # closed with a part unread, it would be reset
+                    asked += accepted.recv(65536)
                 serve(accepted)
 
         thread = threading.Thread(target=run)
