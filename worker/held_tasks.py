@@ -48,7 +48,7 @@ class HeldTasks:
         """
         with self._lock:
             events = [event for event in self._unwritten if event.job_id == claim.job_id]
-            self._unwritten = [event for event in self._unwritten if event not in events]
+            self._unwritten = [event for event in self._unwritten if event.job_id != claim.job_id]
         events += _said(claim, context)
         try:
             yield events
