@@ -7,8 +7,8 @@ cd "$(dirname "$0")"
 
 wanted=${1:-run}
 case $wanted in
-run) requirements=requirements.txt ;;
-dev) requirements=requirements-dev.txt ;;
+run) requirements='requirements.txt' ;;
+dev) requirements='requirements-dev.txt' ;;
 *)
     echo "usage: sh setup-venv.sh run|dev" >&2
     exit 2

@@ -1,6 +1,6 @@
 """How an asynchronous query answers over HTTP: promised, looked up, and at last with its rows."""
 
-from flask import Response
+from flask import Response, g
 
 from app.bodies import json_response
 from app.formats.kept import kept_answer
@@ -18,6 +18,7 @@ from app.queries.asynchronous.errors import KeyReused, TooManyQueued
 from app.queries.asynchronous.record import FINISHED, AsyncQuery
 from app.queries.asynchronous.service import AsyncQueries
 from app.queries.request import QueryInput
+from app.repeated_request import is_repeated
 from app.waiting_client import patience_s
 
 RETRY_AFTER_S = 1
@@ -28,7 +29,7 @@ def promise(
 ) -> Response:
     """Accept the query: 202, or its answer if that is there within `wait`.  Raises Problem."""
     try:
-        query_id = queries.accept(query, idempotency_key())
+        query_id = queries.accept(query, idempotency_key(), g.request_id, repeated=is_repeated())
     except KeyReused as error:
         raise Problem(
             IDEMPOTENCY_KEY_REUSED,

@@ -1,6 +1,7 @@
 """An explanation as the API gives it."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 from app.cache.answers import Lookup
 from app.formats.documents import timings_document
@@ -11,6 +12,7 @@ from app.models_explain import (
     FragmentDocument,
     FragmentRunDocument,
     LimitsDocument,
+    Mode,
     OtherTableDocument,
     QueryExplanation,
 )
@@ -18,7 +20,7 @@ from app.models_query import ColumnDocument, TimingsDocument
 from app.queries.analysis import Analysis
 from app.queries.explanation import Explanation
 from app.queries.partitioned import FragmentRun
-from app.queries.planning import Plan
+from app.queries.plan import Plan
 from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
 from query.catalog import Table
@@ -31,15 +33,16 @@ def explanation_document(
     """Return the document; `query.timeout_s` is the time that there really is."""
     plan, split = found.plan, found.plan.split
     return QueryExplanation(
-        mode="direct" if split is None else "partitioned",
+        mode=_mode(plan.mode),
         reason=plan.reason,
         reasons_not_to_split=list(found.reasons),
+        reason_not_columnar=plan.not_columnar or None,
         cache=CacheDocument(cacheable=held.cacheable, reason=held.reason, age_s=held.age_s),
         cost=found.explained.cost,
         estimated_rows=found.explained.rows,
         driving_tables=[] if split is None else driving_tables(plan, split),
         other_tables=[] if split is None else other_tables(plan, split),
-        fragment_count=0 if split is None else len(plan.parts),
+        fragment_count=plan.fragments,
         fragment_count_reason=plan.reason
         if split is None
         else count_reason(found, query, settings),
@@ -55,9 +58,20 @@ def explanation_document(
 
 def driving_tables(plan: Plan, split: SplitPlan) -> list[DrivingTableDocument]:
     """Return what each template cuts."""
+    if plan.columnar is not None:
+        return [] if plan.table is None else [_driving_over_segments(plan, plan.table)]
     if split.keyed is not None and plan.table is not None:
         return [_driving_by_key(plan, split.keyed, plan.table)]
     return [_driving(plan, template, len(split.templates) > 1) for template in split.templates]
+
+
+def _driving_over_segments(plan: Plan, table: Table) -> DrivingTableDocument:
+    return DrivingTableDocument(
+        table=_name(table), blocks=table.blocks, fragments=plan.fragments,
+        why="the largest of those whose rows the joins keep",
+        cut="by segments, and by ranges of its key where they are not as the table is now"
+        if plan.parts else "by segments",
+    )  # fmt: skip
 
 
 def _driving_by_key(plan: Plan, keyed: KeyedTemplate, table: Table) -> DrivingTableDocument:
@@ -101,6 +115,11 @@ def _cut(table: Table) -> str:
 
 def other_tables(plan: Plan, split: SplitPlan) -> list[OtherTableDocument]:
     """Return the tables that are read whole by every fragment."""
+    if plan.columnar is not None:
+        return [
+            OtherTableDocument(table=name, blocks=0, why="its segments are read by each fragment")
+            for name in plan.columnar.others
+        ]
     cut = [plan.tables[one.table] for one in split.templates if one.table is not None]
     blocks = sum(table.blocks for table in cut)
     taken = {table.oid for table in cut}
@@ -122,6 +141,8 @@ def other_tables(plan: Plan, split: SplitPlan) -> list[OtherTableDocument]:
 def count_reason(found: Explanation, query: QueryInput, settings: QuerySettings) -> str:
     """Return where the number of fragments comes from."""
     plan = found.plan
+    if plan.columnar is not None:
+        return plan.reason
     if query.partitions is not None:
         wanted = [f"{query.partitions} that the request asks for"]
     elif query.engine == "partitioned":
@@ -142,20 +163,40 @@ def _cut_tables(plan: Plan) -> Sequence[Table]:
     return [plan.tables[one.table] for one in templates if one.table is not None]
 
 
+def _mode(mode: str) -> Mode:
+    (known,) = [one for one in get_args(Mode) if one == mode]
+    found: Mode = known
+    return found
+
+
 def _name(table: Table) -> str:
     return f"{table.schema}.{table.name}"
 
 
 def _fragments(found: Explanation) -> list[FragmentDocument]:
     parts = found.plan.parts
-    runs: Sequence[FragmentRun | None] = found.analysis.runs if found.analysis else ()
-    return [
+    ran: Sequence[FragmentRun | None] = found.analysis.runs if found.analysis else ()
+    over_segments = found.plan.columnar.parts if found.plan.columnar else ()
+    runs = ran or [None] * (len(over_segments) + len(parts))
+    documents = [
         FragmentDocument(
-            rows=part.rows, sql=part.sql, params=list(part.params), cost=estimate.cost,
-            estimated_rows=estimate.rows, ran=_ran(run) if run else None,
+            engine="duckdb",
+            rows=part.rows,
+            sql=part.fragment.sql,
+            params=[],
+            cost=None,
+            estimated_rows=None,
+            ran=_ran(run) if run else None,
+        )
+        for part, run in zip(over_segments, runs, strict=False)
+    ]
+    return documents + [
+        FragmentDocument(
+            engine="postgresql", rows=part.rows, sql=part.sql, params=list(part.params),
+            cost=estimate.cost, estimated_rows=estimate.rows, ran=_ran(run) if run else None,
         )
         for part, estimate, run in zip(
-            parts, found.estimates, runs or [None] * len(parts), strict=True
+            parts, found.estimates, runs[len(over_segments) :], strict=True
         )
     ]  # fmt: skip
 
@@ -179,7 +220,7 @@ def _limits(query: QueryInput, settings: QuerySettings) -> LimitsDocument:
 
 def _analysis(analysis: Analysis) -> AnalysisDocument:
     return AnalysisDocument(
-        mode="partitioned" if analysis.mode == "partitioned" else "direct",
+        mode=_mode(analysis.mode),
         left_split=analysis.left_split,
         rows=analysis.rows,
         truncated=analysis.truncated,

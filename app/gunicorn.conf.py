@@ -17,17 +17,20 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # from any folder
 
+from app.birth import hold_signals_across_forks
 from app.lanes.settings import LaneSettings
 from app.logs import logging_config
 from app.settings import AppSettings, SettingsInvalid, read
 from db.settings import DatabaseSettings
 from tasks.settings import QueueSettings
+from telemetry.settings import TracingSettings
 
 try:
     _settings = read(AppSettings)
     _lanes = read(LaneSettings)
     read(DatabaseSettings)  # here already: a process that fails at its start fails again and again
     read(QueueSettings)
+    read(TracingSettings)
 except SettingsInvalid as error:
     sys.exit(f"The replica cannot start. Correct these environment variables:\n{error}")
 
@@ -55,6 +58,11 @@ graceful_timeout = _settings.app_grace_s
 control_socket_disable = True  # it would be made in the home folder, and nobody uses it
 logger_class = _Logger
 loglevel = _settings.log_level
+
+
+def on_starting(server: Any) -> None:  # noqa: ARG001 - gunicorn's signature
+    """Let a serving process hear SIGTERM however early it comes."""
+    hold_signals_across_forks()
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's signature

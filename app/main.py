@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import redis
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
@@ -16,11 +17,12 @@ from app import endpoints
 from app.application import Application
 from app.body_streams import BodyStreams
 from app.cache.wiring import build_cache
-from app.checks import READ_ONLY, postgresql_check, redis_check, writes_check
+from app.checks import READ_ONLY, REDIS, postgresql_check, redis_check, writes_check
 from app.digests.wiring import build_digests
 from app.error_handling import register_error_handling
 from app.event_places import EventPlaces
 from app.events import Events
+from app.farewell import register_farewell
 from app.formats.export_places import ExportPlaces
 from app.hashes.wiring import build_hashing
 from app.jobs.job_type import JobTools, JobType
@@ -36,12 +38,14 @@ from app.problem_table import title_of
 from app.queries.asynchronous.events import EventStreams
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
+from app.queries.replica_metrics import ReplicaMetrics
 from app.queries.running import RunningQueries
 from app.queries.self_check import SelfCheck
 from app.queries.service import QueryService
 from app.queries.splitting_off import SplittingOff
 from app.queries.switchboard import Switchboard
-from app.queries.wiring import build_async_queries, build_replica_queries
+from app.queries.wiring import build_async_queries, build_columnar, build_replica_queries
+from app.queue_metrics import QueueMetrics, queue_view
 from app.readiness import Readiness
 from app.replica_settings import ReplicaSettings
 from app.request_id import register_request_id
@@ -60,12 +64,14 @@ from app.routes import (
     queries,
     query,
     status,
+    tables,
     uploads,
 )
 from app.routes import dead_letters as job_dead_letters
 from app.routes import hash as hashes
 from app.routes.docs import register_docs
 from app.services import EXTENSION, Services
+from app.tables.wiring import build_tables
 from app.unread_bodies import register_unread_bodies
 from app.uploads.wiring import build_uploads
 from db.breaker import BreakerState, Mode
@@ -85,12 +91,15 @@ from tasks.dispatcher import Dispatcher
 from tasks.events import OnEvent
 from tasks.heartbeat import Workers
 from tasks.lanes import PASSWORD, QUERY, lane_status
+from tasks.scaling import scaling
+from telemetry.carrier import Continuations
+from telemetry.wiring import build_tracer
 
 ENDPOINTS = (
     *query.endpoints, *explain.endpoints, *queries.endpoints, *hashes.endpoints,
     *hash_bulk.endpoints, *digests.endpoints, *passwords.endpoints, *jobs.endpoints,
     *job_history.endpoints, *job_rows.endpoints, *job_dead_letters.endpoints, *uploads.endpoints,
-    *cache.endpoints, *breaker.endpoints, *status.endpoints, *health.endpoints,
+    *tables.endpoints, *cache.endpoints, *breaker.endpoints, *status.endpoints, *health.endpoints,
 )  # fmt: skip
 # who waits for somebody else's answer, or body, leaves this many threads to other requests
 SPARE_THREADS = 2
@@ -117,6 +126,7 @@ def create_app(job_types: Sequence[type[JobType[Any]]] = JOB_TYPES) -> Flask:
     services.self_check.start()
     services.cache.background.start()
     services.digests.commit.start()
+    services.tables.asked.start()
     return build_app(services)
 
 
@@ -130,8 +140,7 @@ def build_services(
     def breaker_changed(
         old: BreakerState, new: BreakerState, error: BaseException | None, *, pool: str
     ) -> None:
-        if pool == "app":
-            metrics.breaker_changed(new)
+        metrics.breaker_changed(pool, new)
         events.emit(BREAKER_EVENTS[new], str(error or f"was {old}").strip(), pool=pool)
 
     database = reader_database(settings.database, "app", [partial(breaker_changed, pool="app")])
@@ -141,7 +150,8 @@ def build_services(
 
     def found(check: str, ok: bool) -> None:
         metrics.check_up.labels(check).set(ok)
-        metrics.pool_seen(database.status())
+        for pool in (database, own):
+            metrics.pool_seen(pool.status())
         modes.look()
 
     dispatcher = Dispatcher(client, settings.queue)
@@ -152,6 +162,7 @@ def build_services(
         on_finding=found,
     )
     query_metrics = QueryMetrics(metrics.registry)
+    tracer = build_tracer(settings.tracing, "millrace-app", metrics.spans_went)
 
     admission: Admission[Any] = Admission(
         settings.lanes, LaneMetrics(metrics.registry), events.emit, time.monotonic
@@ -171,6 +182,9 @@ def build_services(
         max_depth=settings.query.max_sql_depth,
         schema=settings.database.schema_name,
     )
+    cache_client = short_tempered_client(settings)
+    accelerated = build_tables(own, database, settings.database.schema_name, metrics.registry)
+    columnar = build_columnar(own, cache_client, settings, query_metrics, accelerated.asked)
     queries = QueryService(
         database,
         dispatcher,
@@ -179,6 +193,7 @@ def build_services(
         settings=settings.query,
         metrics=query_metrics,
         self_check=self_check,
+        columnar=columnar,
         on_ran=admission.ran,
     )
     watch = ReplicaWatch(
@@ -187,14 +202,6 @@ def build_services(
             settings.database, "app", lambda replica: partial(breaker_changed, pool=replica)
         ),
         on_change=partial(_read_replica_changed, events.emit),
-    )
-    # a client of its own: the cache gives up on Redis long before the queue does
-    redis_timeout_s = settings.cache.cache_redis_timeout_s
-    cache_client = connect(
-        settings.queue.model_copy(
-            update={"socket_timeout_s": redis_timeout_s, "connect_timeout_s": redis_timeout_s}
-        ),
-        "millrace-cache",
     )
     answers_cache = build_cache(
         queries,
@@ -226,7 +233,7 @@ def build_services(
     running = RunningQueries(on_cancelled=query_metrics.cancelled)
     switchboard = Switchboard(own, running)
     asynchronous = build_async_queries(
-        own, queries, running, switchboard, query_metrics, settings.query
+        own, queries, running, switchboard, query_metrics, settings.query, Continuations(tracer)
     )
     places = EventPlaces(settings.query.async_max_streams)
     hashing = build_hashing(settings.hashes)
@@ -247,10 +254,20 @@ def build_services(
         metrics.registry,
         job_types,
     )
-    metrics.before_scrape += [job_desk.metrics.look, modes.look]
+    queue_metrics = QueueMetrics(
+        metrics.registry, partial(queue_view, client), lambda: readiness.problem(REDIS) is not None
+    )
+    metrics.before_scrape += [
+        accelerated.metrics.look,
+        job_desk.metrics.look,
+        modes.look,
+        queue_metrics.look,
+        ReplicaMetrics(metrics.registry, watch).look,
+    ]
     return Services(
         settings=settings.app,
         metrics=metrics,
+        tracer=tracer,
         events=events,
         readiness=readiness,
         modes=modes,
@@ -281,6 +298,7 @@ def build_services(
         ),
         uploads=uploaded,
         jobs=job_desk,
+        tables=accelerated,
         digests=build_digests(own, settings.digests, metrics.registry),
         passwords=build_passwords(
             own,
@@ -296,6 +314,18 @@ def build_services(
         workers=Workers(client),
         dead_letters=lambda: dead_letters(client, most=1),
         lanes=lambda: [lane_status(client, lane) for lane in (QUERY, PASSWORD)],
+        scaling=lambda: scaling(client),
+    )
+
+
+def short_tempered_client(settings: ReplicaSettings) -> redis.Redis:
+    """Return a client for what is kept in Redis: it gives up long before the queue's does."""
+    timeout_s = settings.cache.cache_redis_timeout_s
+    return connect(
+        settings.queue.model_copy(
+            update={"socket_timeout_s": timeout_s, "connect_timeout_s": timeout_s}
+        ),
+        "millrace-cache",
     )
 
 
@@ -322,10 +352,15 @@ def build_app(services: Services) -> Flask:
     app.extensions[EXTENSION] = services
     # hooks after a request run in reverse order: the id first in, and last out
     register_request_id(app)
+    if services.tracer is not None:
+        from app.request_tracing import register_request_tracing
+
+        register_request_tracing(app, services.tracer)
     register_request_log(app, services.settings.app_slow_request_s)
     services.metrics.register(app)
     register_error_handling(app)
     register_unread_bodies(app)
+    register_farewell(app, lambda: services.readiness.is_draining)
     endpoints.register(app, ENDPOINTS)
     register_docs(app, ENDPOINTS)
     return app
@@ -354,6 +389,9 @@ def close(services: Services) -> None:
     services.self_check.stop()
     services.cache.close()
     services.digests.commit.stop()
+    services.tables.asked.stop()
     services.database.close()
     services.own_database.close()
     services.redis.close()
+    if services.tracer is not None:
+        services.tracer.stop()

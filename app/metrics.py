@@ -9,9 +9,12 @@ from prometheus_flask_exporter import PrometheusMetrics  # type: ignore[import-u
 
 from db.breaker import BreakerState
 from db.database import DatabaseStatus
+from telemetry.spans import current
 
 _BREAKER_STATES: dict[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 PATH = "/metrics"
+# for users' SQL, and for tables of our own
+POOLS = ("app", "app-own")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -45,41 +48,61 @@ class AppMetrics:
 
         self.breaker_state = Gauge(
             "millrace_app_breaker_state",
-            "State of the breaker before PostgreSQL: 0 closed, 1 half open, 2 open.",
+            "State of a pool's breaker before PostgreSQL: 0 closed, 1 half open, 2 open.",
+            ("pool",),
             multiprocess_mode="livemax",
             registry=registry,
         )
         self.breaker_changes = Counter(
             "millrace_app_breaker_changes_total",
-            "Changes of the breaker's state, by the new one.",
-            ("to",),
+            "Changes of a pool's breaker, by its new state.",
+            ("pool", "to"),
             registry=registry,
         )
         self.pool_connections = Gauge(
             "millrace_app_pool_connections",
-            "Connections of the pool to PostgreSQL: open, in use, and most there may be.",
-            ("kind",),
+            "Connections of a pool to PostgreSQL: open, in use, and most there may be.",
+            ("pool", "kind"),
             multiprocess_mode="livesum",
             registry=registry,
         )
         self.pool_waiting = Gauge(
             "millrace_app_pool_waiting",
             "Callers that wait for a connection to PostgreSQL.",
+            ("pool",),
             multiprocess_mode="livesum",
             registry=registry,
         )
 
-    def breaker_changed(self, to: BreakerState) -> None:
-        """Note the breaker's new state."""
-        self.breaker_state.set(_BREAKER_STATES[to])
-        self.breaker_changes.labels(to).inc()
+        self.trace_spans = Counter(
+            "millrace_app_trace_spans_total",
+            "Spans of traces, by what became of them: exported or dropped.",
+            ("outcome",),
+            registry=registry,
+        )
+
+        for outcome in ("exported", "dropped"):
+            self.trace_spans.labels(outcome)
+        for pool in POOLS:
+            self.breaker_state.labels(pool)
+            for state in _BREAKER_STATES:  # an alert needs the 0 before the 1
+                self.breaker_changes.labels(pool, state)
+
+    def breaker_changed(self, pool: str, to: BreakerState) -> None:
+        """Note the new state of a pool's breaker."""
+        self.breaker_state.labels(pool).set(_BREAKER_STATES[to])
+        self.breaker_changes.labels(pool, to).inc()
+
+    def spans_went(self, outcome: str, spans: int) -> None:
+        """Count spans that were sent, or were not."""
+        self.trace_spans.labels(outcome).inc(spans)
 
     def pool_seen(self, status: DatabaseStatus) -> None:
-        """Note what the pool is doing."""
-        self.pool_connections.labels("open").set(status.size)
-        self.pool_connections.labels("in_use").set(status.in_use)
-        self.pool_connections.labels("max").set(status.max_size)
-        self.pool_waiting.set(status.waiting)
+        """Note what a pool is doing."""
+        self.pool_connections.labels(status.name, "open").set(status.size)
+        self.pool_connections.labels(status.name, "in_use").set(status.in_use)
+        self.pool_connections.labels(status.name, "max").set(status.max_size)
+        self.pool_waiting.labels(status.name).set(status.waiting)
 
     def register(self, app: Flask, clock: Callable[[], float] = perf_counter) -> None:
         """Measure every request of `app`, and serve `/metrics` on it."""
@@ -104,5 +127,9 @@ class AppMetrics:
             child = children.get(key)
             if child is None:
                 child = children[key] = self.request_seconds.labels(route, method, str(key[2]))
-            child.observe(g.elapsed_s)
+            recording = current()
+            if recording is None:
+                child.observe(g.elapsed_s)
+            else:  # an example for who wonders about the bucket; with several processes not kept
+                child.observe(g.elapsed_s, {"trace_id": recording.trace_id})
             return response

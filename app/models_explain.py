@@ -7,7 +7,7 @@ from pydantic import Field
 from app.models import ResponseModel
 from app.models_query import ColumnDocument, TimingsDocument
 
-Mode = Literal["direct", "partitioned"]
+Mode = Literal["direct", "partitioned", "columnar", "mixed"]
 
 
 class CacheDocument(ResponseModel):
@@ -66,11 +66,18 @@ class FragmentRunDocument(ResponseModel):
 class FragmentDocument(ResponseModel):
     """One part of a split query."""
 
+    engine: Literal["postgresql", "duckdb"] = Field(
+        description="What runs it: duckdb reads segments of accelerated tables."
+    )
     rows: str = Field(description="Which rows it reads, in words.")
     sql: str
     params: list[str | None] = Field(description="Values of $1 … in its SQL.")
-    cost: float = Field(description="PostgreSQL's estimate, in planner units.")
-    estimated_rows: int = Field(description="PostgreSQL's estimate of the rows that it sends.")
+    cost: float | None = Field(
+        description="PostgreSQL's estimate, in planner units; null where it does not run it."
+    )
+    estimated_rows: int | None = Field(
+        description="PostgreSQL's estimate of the rows that it sends; null likewise."
+    )
     ran: FragmentRunDocument | None = Field(description="Only with ?analyze=1.")
 
 
@@ -97,6 +104,9 @@ class QueryExplanation(ResponseModel):
     reason: str = Field(description="Why it runs this way.")
     reasons_not_to_split: list[str] = Field(
         description="All that were found, the one that decided first; empty when it is split."
+    )
+    reason_not_columnar: str | None = Field(
+        description="Why segments are not used; null when they are."
     )
     cache: CacheDocument
     cost: float = Field(description="PostgreSQL's estimate for the whole query, planner units.")

@@ -41,10 +41,11 @@ class QueryRequest(RequestModel):
         ge=1,
         description="Most rows in the answer; the default and ceiling is MILLRACE_MAX_ROWS.",
     )
-    engine: Literal["auto", "direct", "partitioned"] = Field(
+    engine: Literal["auto", "direct", "partitioned", "columnar"] = Field(
         default="auto",
         description="auto chooses by cost; direct runs the query whole on PostgreSQL; partitioned "
-        "splits it or says why it cannot.",
+        "splits it there, and columnar runs it over segments of accelerated tables, or each says "
+        "why it cannot.",
     )
     partitions: int | None = Field(
         default=None,
@@ -64,7 +65,10 @@ class ColumnDocument(ResponseModel):
 class PlanDocument(ResponseModel):
     """How a query ran."""
 
-    mode: Literal["direct", "partitioned"]
+    mode: Literal["direct", "partitioned", "columnar", "mixed"] = Field(
+        description="direct: whole, on PostgreSQL; partitioned: in parts, there; columnar: over "
+        "segments; mixed: over segments, and on PostgreSQL what these lack."
+    )
     fragments: int = Field(description="Parts it was split into; 0 when direct.")
     reason: str = Field(description="Why it ran this way.")
     cache: Literal["hit", "miss", "stale", "bypass", "collapsed", "refresh"] = Field(

@@ -96,6 +96,25 @@ class LanesPart(ResponseModel):
     error: str | None = Field(description="Why they are not known; null when they are.")
 
 
+class ScalerPart(ResponseModel):
+    """The scaler: who decides how many workers there are, by what it said last."""
+
+    state: Literal["active", "standby", "away"] = Field(
+        description="active: it decides; standby: another is about to take over; away: it does not"
+        " answer, and what is said of it is old."
+    )
+    driver: str = Field(description="docker: it makes it so; advise: it only says.")
+    wanted: int = Field(description="Workers that there should be.")
+    running: int = Field(description="Workers that there are, without those that leave.")
+    min: int = Field(description="There are never fewer.")
+    max: int = Field(description="There are never more.")
+    reason: str = Field(description="Why it does what it does.")
+    changed_at: float | None = Field(
+        description="When it changed the number, or its advice, last; seconds since 1970, by its"
+        " clock. null: not since it began."
+    )
+
+
 class OutOfServiceDocument(ResponseModel):
     """An algorithm that failed its self-test in this process."""
 
@@ -122,4 +141,7 @@ class StatusResponse(ResponseModel):
     database: DatabasePart
     workers: WorkersPart
     lanes: LanesPart
+    scaler: ScalerPart | None = Field(
+        description="null where there is none, or while Redis, which knows, is away."
+    )
     hashing: HashingPart

@@ -137,8 +137,9 @@ DATABASE_FAILED = ProblemType(
     "sqlstate.",
 )  # fmt: skip
 NOT_SPLITTABLE = ProblemType(
-    "not-splittable", 422, "The query cannot run partitioned",
-    "The request insists on partitioned, and the detail says why that is impossible. Use auto.",
+    "not-splittable", 422, "The query cannot run in the way that was asked for",
+    "The request insists on partitioned or columnar, and the detail says why that is impossible. "
+    "Use auto.",
 )  # fmt: skip
 QUERY_TOO_COSTLY = ProblemType(
     "query-too-costly", 422, "The query would cost more than is allowed",
@@ -225,6 +226,11 @@ DIGEST_STORE_UNSURE = ProblemType(
     "digest-store-unsure", 503, "It is not known whether the digest was stored",
     "PostgreSQL did not confirm it in time. Send it again: at worst it is counted twice.",
 )  # fmt: skip
+JOB_UNSURE = ProblemType(
+    "job-unsure", 503, "It is not known whether the job was taken in",
+    "PostgreSQL did not confirm it in time. With an Idempotency-Key, send it again; without one, "
+    "look for it among the jobs first.",
+)  # fmt: skip
 PASSWORDS_BUSY = ProblemType(
     "passwords-busy", 503, "Too many passwords wait to be hashed",
     "They are hashed a few at a time, so that queries do not suffer. Retry-After says when to try "
@@ -235,6 +241,15 @@ OVERLOADED = ProblemType(
     "Nothing was done, so it is safe to send the request again after the time in Retry-After, "
     "which retry_after_s has as a number. lane, where it is given, is the kind of request "
     "that there were too many of.",
+)  # fmt: skip
+
+TABLE_UNKNOWN = ProblemType(
+    "table-unknown", 404, "There is no such table",
+    "Queries' role sees no table of this name. GET /v1/tables lists those that there are.",
+)  # fmt: skip
+TABLE_REFUSED = ProblemType(
+    "table-refused", 422, "The table cannot be accelerated",
+    "Its copies could not be kept exact. code names the reason, and errors has it with a remedy.",
 )  # fmt: skip
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = (
@@ -290,6 +305,9 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     DIGEST_UNKNOWN,
     DIGEST_STORE_BUSY,
     DIGEST_STORE_UNSURE,
+    JOB_UNSURE,
     PASSWORDS_BUSY,
     OVERLOADED,
+    TABLE_UNKNOWN,
+    TABLE_REFUSED,
 )

@@ -90,6 +90,11 @@ class Readiness:
         """Take the server's word for whether this process is being stopped."""
         self._is_draining = is_draining
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether this process is being stopped."""
+        return self._is_draining()
+
     def check(self, check: Check) -> None:
         """Run one check now and remember what it found."""
         try:
@@ -117,7 +122,7 @@ class Readiness:
 
     def state(self) -> State:
         """Return what to tell the balancer: requests are welcome when ready or degraded."""
-        if self._is_draining():
+        if self.is_draining:
             return "draining"
         states = {check: self._state_of(check) for check in self._checks}
         essential = [state for check, state in states.items() if check.essential]

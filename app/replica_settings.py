@@ -14,6 +14,7 @@ from db.settings import DatabaseSettings
 from hashing.passwords.settings import PasswordLimits
 from jobs.settings import HashKeySettings, JobSettings, UploadSettings
 from tasks.settings import QueueSettings
+from telemetry.settings import TracingSettings
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class ReplicaSettings:
     jobs: JobSettings
     uploads: UploadSettings
     hash_keys: HashKeySettings
+    tracing: TracingSettings
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -51,4 +53,5 @@ class ReplicaSettings:
             read(JobSettings),
             read(UploadSettings),
             read(HashKeySettings),
+            read(TracingSettings),
         )

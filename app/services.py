@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from flask import current_app
@@ -26,6 +26,7 @@ from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.readiness import Readiness
 from app.settings import AppSettings
+from app.tables.wiring import Tables
 from app.uploads.wiring import UploadServices
 from db.breaker_board import BreakerBoard
 from db.breaker_watch import BreakerWatch
@@ -36,6 +37,10 @@ from tasks.dead_letters import DeadLetters
 from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import LaneStatus
+from tasks.scaling import Scaling
+
+if TYPE_CHECKING:
+    from telemetry.tracer import Tracer
 
 EXTENSION = "millrace"
 
@@ -46,13 +51,15 @@ class Services:
 
     `database` is reached as the reader, for users' SQL; `own_database` as the owner, for tables of
     our own.  `admission` has the lanes of requests; `lanes` counts the tasks of each lane of the
-    queue, `dead_letters` what they gave up, and both raise QueueUnavailable.  `started_at` is by
-    the monotonic clock.
+    queue, `dead_letters` what they gave up, `scaling` tells what the scaler does, and all raise
+    QueueUnavailable.  `started_at` is by
+    the monotonic clock.  `tracer` is None where tracing is off.
     """
 
     settings: AppSettings
     metrics: AppMetrics
     events: Events
+    tracer: "Tracer | None"
     readiness: Readiness
     modes: ModeWatch
     started_at: float
@@ -75,6 +82,7 @@ class Services:
     jobs: JobDesk
     uploads: UploadServices
     body_streams: BodyStreams
+    tables: Tables
     digests: Digests
     passwords: Passwords
     cache: Cache
@@ -82,6 +90,7 @@ class Services:
     exports: ExportPlaces
     lanes: Callable[[], Sequence[LaneStatus]]
     dead_letters: Callable[[], DeadLetters]
+    scaling: Callable[[], Scaling | None]
 
 
 def services() -> Services:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gunicorn.workers import base  # type: ignore[import-untyped]
 
+from app.birth import hear_signals
 from app.lanes.departing import see_off
 from app.lanes.paths import LanePaths
 from app.lanes.worker import LaneWorker
@@ -46,6 +47,11 @@ class ReplicaWorker(LaneWorker):
         self.admission = self.services.admission
         self.lane_paths = LanePaths(ENDPOINTS)
         self.wsgi = self.telling_wait(offering_trailers(self.wsgi))
+
+    def init_signals(self) -> None:
+        """Install the handlers, then hear what came before them."""
+        super().init_signals()
+        hear_signals()
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         """Begin to drain (SIGTERM)."""

@@ -23,13 +23,14 @@ MODES = {"open": "open", "close": "closed", "auto": "auto"}
     help="The balancer, or a replica.",
 )  # fmt: skip
 @click.option("--api-key", default=None, help="Sent as X-API-Key.")
+@click.option("--admin-token", default=None, help="MILLRACE_LB_ADMIN_TOKEN, if the balancer has.")
 @click.option(
     "--output", type=click.Choice(["table", "json"]), default="table", show_default=True,
     help="json: as the API answers.",
 )  # fmt: skip
 def breaker(
     action: str | None, for_s: float | None, reason: str | None, url: str, api_key: str | None,
-    output: str,
+    admin_token: str | None, output: str,
 ) -> None:  # fmt: skip
     """Show the breakers of all processes; open or close them all for a while, or end that (auto).
 
@@ -38,12 +39,13 @@ def breaker(
     if action is None and (for_s is not None or reason is not None):
         raise click.UsageError("--for-s and --reason go with open or close.")
     client = ApiClient(url, api_key)
+    headers = {} if admin_token is None else {"Authorization": f"Bearer {admin_token}"}
     if action is None:
-        found = client.document("GET", "/v1/breaker")
+        found = client.document("GET", "/v1/breaker", headers=headers)
     else:
         given = {"mode": MODES[action], "for_s": for_s, "reason": reason}
         body = {name: value for name, value in given.items() if value is not None}
-        found = client.document("PUT", "/v1/breaker", body)
+        found = client.document("PUT", "/v1/breaker", body, headers)
     if output == "json":
         click.echo(json.dumps(found, ensure_ascii=False))
     else:

@@ -41,6 +41,12 @@ class LoadRefused(CommandError):
     exit_code = 6
 
 
+class DemoRefused(CommandError):
+    """The demo table cannot be made in this database; nothing was changed."""
+
+    exit_code = 6
+
+
 class HashMismatch(CommandError):
     """A checked file does not have the digest that was noted, or cannot be read."""
 

@@ -18,7 +18,7 @@ from cli.query import TYPES, answer
 )  # fmt: skip
 @click.option("--param", "params", multiple=True, help="Value of $1, $2 …; repeatable.")
 @click.option(
-    "--engine", type=click.Choice(["auto", "direct", "partitioned"]), default="auto",
+    "--engine", type=click.Choice(["auto", "direct", "partitioned", "columnar"]), default="auto",
     show_default=True, help="Which way to run it.",
 )  # fmt: skip
 @click.option(

@@ -32,7 +32,9 @@ def explanation_text(document: Document) -> Iterator[str]:
     analysis = document["analysis"]
     if analysis is not None:
         yield from _analysis(analysis)
-    if document["mode"] == "partitioned":
+    if document["reason_not_columnar"] is not None:
+        yield _at(1, f"no segments: {document['reason_not_columnar']}")
+    if document["mode"] != "direct":
         yield from _partitioned(document)
     if analysis is not None and analysis["postgresql_plan"] is not None:
         yield from _node(analysis["postgresql_plan"]["Plan"], 1)
@@ -43,6 +45,8 @@ def _at(level: int, text: str) -> str:
 
 
 def _estimate(document: Document) -> str:
+    if document["cost"] is None:
+        return "DuckDB"
     return f"cost={document['cost']:.0f} rows={document['estimated_rows']}"
 
 
@@ -93,6 +97,8 @@ def _partitioned(document: Document) -> Iterator[str]:
 def _ran(ran: Document | None) -> str:
     if ran is None:
         return ""
+    if ran["attempt"] == 0:
+        return f" (kept from before, rows={ran['rows']})"
     attempt = f", attempt {ran['attempt']}" if ran["attempt"] > 1 else ""
     return (
         f" (queued {ran['queued_ms']:.1f} ms, ran {ran['ran_ms']:.1f} ms, PostgreSQL "

@@ -66,7 +66,7 @@ def load(
     began = monotonic()
     folder = (data or default_data_folder()).resolve()
     with (
-        database(folder, CliSettings().database_url, console.print) as url,
+        database(folder, CliSettings().database, console.print) as url,
         psycopg.connect(
             to_primary(url), autocommit=True, application_name="millrace/load"
         ) as connection,

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,11 +42,17 @@ class LogFollower:
 
     def _look(self) -> None:
         for log in sorted(self._logs.glob("*.log")):
-            file = self._files.get(log) or self._open(log)
-            self._read(log, file)
-            if log.exists() and log.stat().st_ino != _inode(file):  # rotated: go on in the new one
-                file.close()
-                self._read(log, self._open(log))
+            with suppress(FileNotFoundError):  # just rotated: its successor is not there yet
+                self._look_at(log)
+
+    def _look_at(self, log: Path) -> None:
+        file = self._files.get(log) or self._open(log)
+        self._read(log, file)
+        if log.stat().st_ino != _inode(file):  # rotated: go on in the new one
+            new = self._open(log)
+            self._read(log, file)  # what was written between the last look and the rotation
+            file.close()
+            self._read(log, new)
 
     def _open(self, log: Path) -> BinaryIO:
         self._files[log] = file = log.open("rb")

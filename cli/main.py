@@ -7,7 +7,9 @@ import sys
 import click
 from pydantic import ValidationError
 
+from cli.accelerate import accelerate
 from cli.breaker import breaker
+from cli.demo import demo
 from cli.diff import diff
 from cli.drill.command import drill
 from cli.embedded.errors import EmbeddedServerError
@@ -42,6 +44,7 @@ def version() -> None:
 
 millrace.add_command(up)
 millrace.add_command(load)
+millrace.add_command(demo)
 millrace.add_command(hash_command)
 millrace.add_command(query)
 millrace.add_command(diff)
@@ -50,6 +53,7 @@ millrace.add_command(jobs)
 millrace.add_command(drill)
 millrace.add_command(status)
 millrace.add_command(breaker)
+millrace.add_command(accelerate)
 
 
 def main() -> None:

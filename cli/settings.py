@@ -7,6 +7,9 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.settings import DatabaseSettings
+from tasks.settings import QueueSettings
+
 
 class CliSettings(BaseSettings):
     """What `millrace` itself reads; the programs that it starts read theirs by themselves."""
@@ -16,6 +19,16 @@ class CliSettings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
     db_pool_size: int = Field(default=10, ge=1)
+
+    @property
+    def database(self) -> str | None:
+        """DATABASE_URL, with the password of DATABASE_PASSWORD_FILE.  Raises ValidationError."""
+        return None if self.database_url is None else DatabaseSettings(url=self.database_url).url
+
+    @property
+    def redis(self) -> str | None:
+        """REDIS_URL, with the password of REDIS_PASSWORD_FILE.  Raises ValidationError."""
+        return None if self.redis_url is None else QueueSettings(url=self.redis_url).url
 
 
 @cache

@@ -80,6 +80,12 @@ def verdict(found: Document, balancer: Document | None) -> int:
     return READY if is_well and not any(map(_is_out, backends)) else DEGRADED
 
 
+def _scaler(scaler: Document) -> str:
+    numbers = f"{scaler['running']} of {scaler['wanted']} wanted workers run"
+    bounds = f"{scaler['min']} to {scaler['max']}"
+    return f"{scaler['state']} ({scaler['driver']}): {numbers} ({bounds}); {scaler['reason']}"
+
+
 def _is_out(backend: Document) -> bool:
     return bool(backend["state"] == "ejected")
 
@@ -107,6 +113,8 @@ def rows(found: Document, balancer: Document | None) -> Iterator[Row]:
         yield "lane", f"{lane['name']}: {lane['length']} tasks, {lane['pending']} of them run"
     if lanes["error"] is not None:
         yield "lanes", lanes["error"]
+    if (scaler := found.get("scaler")) is not None:  # an older replica says nothing of it
+        yield "scaler", _scaler(scaler)
     if balancer is None:
         yield "balancer", "its admin address does not answer"
         return

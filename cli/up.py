@@ -71,7 +71,7 @@ def up(
         _require_own_servers(settings, database)
     wishes = Wishes(
         apps, workers, port, admin_port, (data or default_data_folder()).resolve(),
-        settings.database_url, settings.redis_url,
+        settings.database, settings.redis,
         database.pool_size, drill,
     )  # fmt: skip
     sys.exit(_run(wishes, verbose=verbose))

@@ -17,6 +17,7 @@ from db.breaker import Breaker, BreakerState
 from db.errors import (
     CheckoutTimeout,
     ConnectionLost,
+    DatabaseError,
     DatabaseReadOnly,
     DatabaseUnavailable,
     TooSlow,
@@ -155,6 +156,15 @@ class Database:
         block ConnectionLost, TooSlow and DatabaseReadOnly, which are DatabaseUnavailable too.  A
         psycopg.Error about the SQL itself passes through.
         """
+        try:
+            with self._lent(timeout_s) as connection:
+                yield connection
+        except DatabaseError as error:
+            error.pool = error.pool or self._name  # the innermost: where it happened
+            raise
+
+    @contextmanager
+    def _lent(self, timeout_s: float | None) -> Iterator[Connection]:
         wait_s = self._pool_wait_s if timeout_s is None else min(timeout_s, self._pool_wait_s)
         deadline = self._clock() + wait_s
         if self._breaker.state != "closed":
@@ -167,6 +177,8 @@ class Database:
             connection.patience_s = self._answer_s
             try:
                 yield connection
+            except DatabaseError:
+                raise  # another pool's, of which ours knows nothing
             except Exception as error:
                 if self._writes and sqlstate_of(error) == _READ_ONLY:
                     raise self._read_only(connection) from error

@@ -5,7 +5,12 @@ An error in somebody's SQL is none of these: it stays a `psycopg.Error` with its
 
 
 class DatabaseError(Exception):
-    """Root of this package's errors; the message says what happened and what to do."""
+    """Root of this package's errors; the message says what happened and what to do.
+
+    `pool` is the name of the pool that was asked; empty until the error leaves it.
+    """
+
+    pool = ""
 
 
 class CheckoutTimeout(DatabaseError):

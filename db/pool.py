@@ -31,6 +31,8 @@ class Silence(psycopg.OperationalError):
 class Connection(psycopg.Connection[Row]):
     """A connection that waits only so long, and counts how long it did, in `waited_s`.
 
+    `kept` are the statements of db/questions.py that the session has prepared.
+
     PostgreSQL ends by itself what takes too long.  A server that is stopped, or out of reach, does
     not even that: each reply must begin within `patience_s`, and all must be there by `answer_by`,
     of the monotonic clock, which another thread may move.  None: no limit.
@@ -41,6 +43,7 @@ class Connection(psycopg.Connection[Row]):
     waited_s = 0.0
     patience_s: float | None = None
     answer_by: float | None = None
+    kept: set[str]
     _ending: threading.Lock  # a cancel reads what the end of the connection frees
 
     @classmethod
@@ -49,6 +52,7 @@ class Connection(psycopg.Connection[Row]):
         with attempts.one():
             connection = super().connect(conninfo, **kwargs)
         connection._ending = threading.Lock()  # noqa: SLF001 - its own class
+        connection.kept = set()
         return connection
 
     def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:

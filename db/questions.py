@@ -1,5 +1,6 @@
 """Several questions to PostgreSQL in one round trip, by libpq's pipeline mode."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,10 +33,15 @@ class Described(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """Asks for the rows of a statement, few enough to be held in memory."""
+    """Asks for the rows of a statement, few enough to be held in memory.
+
+    `is_kept`: the session keeps it prepared.  For texts of ours that come with every query, where
+    planning takes longer than running.
+    """
 
     sql: str
     parameters: Sequence[str | None] = ()
+    is_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,15 @@ def ask(connection: Connection, *questions: Rows | Description) -> Replies:
     """
     pgconn = connection.pgconn
     pgconn.enter_pipeline_mode()
+    new: set[str] = set()
     try:
-        for question in questions:
-            _send(pgconn, question)
+        firsts = [_send(connection, question, new) for question in questions]
         pgconn.pipeline_sync()
         connection.wait(send(pgconn))
-        results = [_results(connection, question) for question in questions]
+        results = [
+            _results(connection, question, first)
+            for question, first in zip(questions, firsts, strict=True)
+        ]
         connection.wait(fetch_many(pgconn))  # that of the end
     finally:
         # where a reply is still to come, whoever takes the connection back closes it
@@ -93,26 +102,42 @@ def columns_of(result: PGresult | None) -> tuple[ResultColumn, ...]:
     )
 
 
-def _send(pgconn: PGconn, question: Rows | Description) -> None:
-    if isinstance(question, Rows):
-        values = [None if value is None else value.encode() for value in question.parameters]
-        pgconn.send_query_params(question.sql.encode(), values)
-    else:
-        pgconn.send_prepare(b"", question.sql.encode())
+def _send(connection: Connection, question: Rows | Description, new: set[str]) -> bool:
+    """Send it; tell whether it is prepared first.  `new` are statements prepared by this call."""
+    pgconn: PGconn = connection.pgconn
+    text = question.sql.encode()
+    if isinstance(question, Description):
+        pgconn.send_prepare(b"", text)
         pgconn.send_describe_prepared(b"")
+        return True
+    values = [None if value is None else value.encode() for value in question.parameters]
+    if not question.is_kept:
+        pgconn.send_query_params(text, values)
+        return False
+    name = b"millrace_" + hashlib.sha256(text).hexdigest()[:16].encode()
+    is_new = question.sql not in connection.kept and question.sql not in new
+    if is_new:
+        pgconn.send_prepare(name, text)
+        new.add(question.sql)
+    pgconn.send_query_prepared(name, values)
+    return is_new
 
 
-def _results(connection: Connection, question: Rows | Description) -> list[PGresult]:
+def _results(
+    connection: Connection, question: Rows | Description, is_prepared_first: bool
+) -> list[PGresult]:
     """Return the results for a question, of which the last one tells how it ended.
 
     There may be several with rows: libpq's mode for rows that come in chunks outlives the statement
     that was streamed before, up to the first one of a pipeline.
     """
     results: list[PGresult] = connection.wait(fetch_many(connection.pgconn))
-    if isinstance(question, Rows):
+    if not is_prepared_first:
         return results
-    described: list[PGresult] = connection.wait(fetch_many(connection.pgconn))
-    return described if results[-1].status in GOOD else results
+    if isinstance(question, Rows) and results[-1].status in GOOD:
+        connection.kept.add(question.sql)  # the session's, however the transaction ends
+    second: list[PGresult] = connection.wait(fetch_many(connection.pgconn))
+    return second if results[-1].status in GOOD else results
 
 
 def _rows_of(result: PGresult) -> list[Row]:

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from db.errors import MigrationFailed
 from db.reader import reader_password
-from db.settings import OWN_SCHEMA, DatabaseSettings
+from db.settings import OWN_SCHEMA, TRACKING_SCHEMA, DatabaseSettings
 
 # pg_roles' column, the value wanted, and how CREATE ROLE and ALTER ROLE say it
 _ATTRIBUTES: tuple[tuple[str, object, str], ...] = (
@@ -179,6 +179,19 @@ class ReaderRole:
             "SELECT has_schema_privilege(%s::name, %s, 'USAGE, CREATE')", self._role, OWN_SCHEMA
         ):
             self._run("REVOKE ALL ON SCHEMA {own} FROM PUBLIC, {role}")
+        self._grant_clean_check()
+
+    def _grant_clean_check(self) -> None:
+        """Let the reader ask which segments are clean; the tables that tell it stay ours."""
+        check = f"{TRACKING_SCHEMA}.check_segments(oid[])"
+        if not self._value(
+            "SELECT has_schema_privilege(%s::name, %s, 'USAGE')", self._role, TRACKING_SCHEMA
+        ):
+            self._run("GRANT USAGE ON SCHEMA {tracking} TO {role}")
+        if not self._value(
+            "SELECT has_function_privilege(%s::name, %s, 'EXECUTE')", self._role, check
+        ):
+            self._run(f"GRANT EXECUTE ON FUNCTION {check} TO {{role}}")
 
     def _grant_tables(self, schema: str) -> None:
         rows = self._connection.execute(
@@ -231,6 +244,7 @@ class ReaderRole:
             role=sql.Identifier(self._role),
             schema=sql.Identifier(self._settings.schema_name),
             own=sql.Identifier(OWN_SCHEMA),
+            tracking=sql.Identifier(TRACKING_SCHEMA),
             database=sql.Identifier(self._connection.info.dbname),
             other=sql.Identifier(other or OWN_SCHEMA),
             verifier=sql.Literal(verifier),

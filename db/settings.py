@@ -1,15 +1,25 @@
 """Settings of the database, read from the environment; documented in docs/database.md."""
 
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.breaker import BreakerRules
+from db.secret_file import read_secret
 
 OWN_SCHEMA = "millrace"
+TRACKING_SCHEMA = "millrace_tracking"  # what of ours the reader may run, and nothing else
 
 
 def _connection_url(url: str) -> str:
@@ -24,7 +34,7 @@ def _connection_url(url: str) -> str:
 
 
 def _exposed_schema(name: str) -> str:
-    if name in {OWN_SCHEMA, "information_schema"} or name.startswith("pg_"):
+    if name in {OWN_SCHEMA, TRACKING_SCHEMA, "information_schema"} or name.startswith("pg_"):
         raise ValueError(f"the schema {name!r} is not for users' tables")
     return name
 
@@ -38,6 +48,11 @@ def _one_server(url: str) -> str:
 
 def _words(urls: object) -> object:
     return tuple(urls.split()) if isinstance(urls, str) else urls
+
+
+def _secret_file(path: Path) -> Path:
+    read_secret(path)
+    return path
 
 
 Url = Annotated[str, AfterValidator(_connection_url)]
@@ -58,6 +73,10 @@ class DatabaseSettings(BaseSettings):
         hide_input_in_errors=True,  # passwords
     )
 
+    # before the URL, whose password it holds
+    password_file: Annotated[Path, AfterValidator(_secret_file)] | None = Field(
+        default=None, validation_alias="DATABASE_PASSWORD_FILE"
+    )
     url: Url = Field(validation_alias="DATABASE_URL", repr=False)
     reader_url: Url | None = Field(default=None, validation_alias="MILLRACE_READER_URL", repr=False)
     replica_urls: Annotated[
@@ -85,6 +104,16 @@ class DatabaseSettings(BaseSettings):
     breaker_slow_share: float = Field(default=0.5, gt=0, le=1)
     breaker_reset_s: float = Field(default=1.0, gt=0)
     breaker_reset_max_s: float = Field(default=5.0, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def _with_password(cls, url: str, info: ValidationInfo) -> str:
+        path = info.data.get("password_file")
+        given = conninfo_to_dict(url)
+        if path is None or given.get("password"):  # the URL's own goes before the file's
+            return url
+        parameters = {**given, "password": read_secret(path)}
+        return f"postgresql://?{urlencode(parameters, quote_via=quote, safe='')}"
 
     @property
     def breaker_rules(self) -> BreakerRules:

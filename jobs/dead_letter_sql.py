@@ -37,7 +37,7 @@ REPLAY = (
         f"job.id IN (SELECT json_array_elements_text($6::json)) AND {_MATCHES}"
         f" AND task.state IN ({task_sources('ready')})",
         """state = CASE WHEN job_state = 'paused' THEN 'held' ELSE 'ready' END, attempt = 0,
-       due_at = clock_timestamp() + random() * make_interval(secs => $7::float8),
+       outages = 0, due_at = clock_timestamp() + random() * make_interval(secs => $7::float8),
        finished_at = NULL""",
     )
     + " AND task.state = 'dead' RETURNING task.job_id"
@@ -51,7 +51,8 @@ LET_TASKS_GO = in_turn(
     "state = 'ready'",
 )
 HOLD_LAST = f"""UPDATE job_tasks
-   SET state = 'held', attempt = 0, token = token + 1, worker = NULL, lease_until = NULL
+   SET state = 'held', attempt = 0, outages = 0, token = token + 1, worker = NULL,
+       lease_until = NULL
  WHERE is_last AND state IN ({task_sources("held")}) AND {_THESE}"""
 BRING_BACK = """UPDATE jobs
    SET state = 'running', error_class = NULL, error = NULL, finished_at = NULL, expires_at = NULL,

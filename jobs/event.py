@@ -10,11 +10,11 @@ from jobs import event_sql
 from jobs.context import LogLevel, LogLine
 from jobs.errors import CursorMalformed
 
-# `log` is what a task said; `failed_attempt`, `lease_lapsed`, `dead_letter` and `handed_on` are a
-# task's, the others the job's
+# `log` is what a task said; `failed_attempt`, `lease_lapsed`, `dead_letter`, `handed_on` and
+# `outage` are a task's, the others the job's
 EventName: TypeAlias = Literal[
     "queued", "running", "paused", "resumed", "cancelled", "failed", "done", "retried",
-    "failed_attempt", "lease_lapsed", "dead_letter", "handed_on", "log",
+    "failed_attempt", "lease_lapsed", "dead_letter", "handed_on", "outage", "log",
 ]  # fmt: skip
 LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 

@@ -56,13 +56,13 @@ TASKS = f"""SELECT number, name, state, attempt, max_attempts, worker, to_json(d
 # events need no lock.  The lock of its key is held until the commit, and whoever comes meanwhile is
 # not kept waiting: true is returned first if it was free, then the job's id if it was made.
 # Parameters: id, kind, parameters, priority, idempotency key, digest, most unfinished jobs, the
-# plan's name, its attempts.
+# plan's name, its attempts, its origin (null: none).
 INSERT = f"""WITH key AS MATERIALIZED (
     SELECT $5::text IS NULL
            OR pg_try_advisory_xact_lock(hashtext('millrace.job_keys'), hashtext($5)) AS is_free
 ), made AS (
-    INSERT INTO jobs (id, kind, parameters, priority, idempotency_key, digest)
-    SELECT $1, $2, $3::json, $4::smallint, $5, $6 FROM key
+    INSERT INTO jobs (id, kind, parameters, priority, idempotency_key, digest, origin)
+    SELECT $1, $2, $3::json, $4::smallint, $5, $6, $10::json FROM key
      WHERE is_free
        AND (SELECT count(*) FROM (SELECT FROM jobs WHERE state IN ('queued', 'running', 'paused')
                                    LIMIT $7::int) AS unfinished) < $7::int

@@ -1,13 +1,15 @@
 """The worker's side of the ledger: claims tasks, and commits what became of them."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
 from db.database import Database
+from db.errors import DatabaseError
 from db.pool import Connection, Row
 from jobs import job_sql, task_sql
 from jobs.causes import cause_of
@@ -39,7 +41,7 @@ def worker_session(lease_s: float) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed attempt: why, and after how many seconds the next one comes; None: never."""
+    """An attempt that ended early: why, and the seconds until the next one; None: never."""
 
     error_class: str
     error: str
@@ -60,15 +62,49 @@ class Ledger:
     `retention_s`: how long a finished job is kept.
     """
 
-    def __init__(self, database: Database, *, lease_s: float, retention_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lease_s: float,
+        retention_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._lease_s = lease_s
         self._retention_s = retention_s
+        self._clock = clock
+        self._failed_at: float | None = None
+
+    @property
+    def was_away(self) -> bool:
+        """Whether it could not be asked or written within the last lease, by anybody here."""
+        return self._failed_at is not None and self._clock() - self._failed_at < self._lease_s
+
+    def answers(self) -> bool:
+        """Ask whether PostgreSQL is there now, and takes writes."""
+        try:
+            return self._run("SELECT current_setting('transaction_read_only')", []) == [("off",)]
+        except DatabaseError:
+            return False
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection to the ledger's database, and remember if that fails.
+
+        Raises db.errors.
+        """
+        try:
+            with self._database.connection() as connection:
+                yield connection
+        except DatabaseError:
+            self._failed_at = self._clock()
+            raise
 
     def claim(self, kinds: Iterable[str], worker: str) -> TaskClaim | None:
         """Take the task of these kinds whose turn it is, for as long as a lease lasts."""
         values = [",".join(kinds), worker, str(self._lease_s)]
-        with self._database.connection() as connection:
+        with self.connection() as connection:
             row = connection.execute(task_sql.CLAIM.encode(), values).fetchone()
             if row is None:
                 return None
@@ -113,6 +149,7 @@ class Ledger:
         expects = done.expected_rows is not None or done.expected_bytes is not None
         changes_job = bool(done.adds) or expects or claim.name == PLAN
         with ExitStack() as stack:
+            # not noted as an outage if it fails: the task's own effects may be what breaks it
             connection = stack.enter_context(self._database.connection())
             if changes_job or events or done.effects is not None:
                 stack.enter_context(connection.transaction())
@@ -177,20 +214,29 @@ class Ledger:
             append(connection, told)
         return cast("TaskState", state)
 
-    def release(self, claim: TaskClaim) -> None:
-        """Let another worker run it, at once; this attempt does not count."""
+    def release(
+        self, claim: TaskClaim, outage: Failure | None = None, events: Sequence[NewEvent] = ()
+    ) -> bool:
+        """Let another worker run it; this attempt does not count.
+
+        At once, or after an outage that ended the attempt, after its pause.  `events` are what it
+        had still to say.  False if it was somebody else's, and then nothing is noted.
+        """
+        pause_s = 0.0 if outage is None else outage.pause_s or 0.0
+        values = [*_holder(claim), str(pause_s), str(int(outage is not None))]
         with self._transaction() as connection:
             connection.execute(job_sql.LOCK, [claim.job_id])
-            released = connection.execute(task_sql.RELEASE.encode(), _holder(claim)).fetchone()
-            if released is not None:
-                append(connection, [_of_task(claim, "handed_on", "debug", "")])
+            if connection.execute(task_sql.RELEASE.encode(), values).fetchone() is None:
+                return False
+            append(connection, [*events, _release_of(claim, outage)])
+        return True
 
     def settle(self, job_id: str) -> bool:
         """Finish the job if nothing of it is left to do; True if its last task may run now.
 
         To be called after the end of each task, by whoever ended it.
         """
-        with self._database.connection() as connection:
+        with self.connection() as connection:
             if connection.execute(job_sql.IS_OVER.encode(), [job_id]).fetchone() != ("t",):
                 return False
             with connection.transaction():
@@ -217,12 +263,12 @@ class Ledger:
         return int(self._run(task_sql.COUNT_DUE, [str(most)])[0][0] or 0)
 
     def _run(self, sql: str, values: Sequence[str | None]) -> list[Row]:
-        with self._database.connection() as connection:
+        with self.connection() as connection:
             return connection.execute(sql.encode(), values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._database.connection() as connection, connection.transaction():
+        with self.connection() as connection, connection.transaction():
             yield connection
 
 
@@ -242,6 +288,14 @@ def _event_of(claim: TaskClaim, failure: Failure, *, lapsed: bool) -> NewEvent:
         return _of_task(claim, "dead_letter", "error", message)
     message += f" (next attempt in {failure.pause_s:.3g} s)"
     return _of_task(claim, "lease_lapsed" if lapsed else "failed_attempt", "warning", message)
+
+
+def _release_of(claim: TaskClaim, outage: Failure | None) -> NewEvent:
+    if outage is None:
+        return _of_task(claim, "handed_on", "debug", "")
+    message = f"{outage.error_class}: {outage.error}"[: LONGEST_MESSAGE - 100]
+    message += f" (not counted; again in {outage.pause_s:.3g} s)"
+    return _of_task(claim, "outage", "warning", message)
 
 
 def _of_task(claim: TaskClaim, event: EventName, level: LogLevel, message: str) -> NewEvent:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from db.database import Database
 from jobs.ledger import Failure, Ledger
 from jobs.retry import RetryPolicy, next_pause_s
-from tasks.bell import MOST_NOTICES, Bell
+from tasks.bell import MOST_COUNTED, Bell
 from tasks.events import OnEvent, unheard
 from tasks.lanes import BULK
 
@@ -30,7 +29,6 @@ class Reconciler:
 
     def __init__(
         self,
-        database: Database,
         ledger: Ledger,
         clean_ups: Sequence[Steps],
         bell: Bell,
@@ -38,7 +36,6 @@ class Reconciler:
         random_share: Callable[[], float],
         on_event: OnEvent = unheard,
     ) -> None:
-        self._database = database
         self._ledger = ledger
         self._clean_ups = clean_ups
         self._bell = bell
@@ -53,7 +50,7 @@ class Reconciler:
         Two rounds at a time would do no harm, only the work twice.  So when it has always been
         somebody else's turn, it may be held by a process that hangs, and is passed over.
         """
-        with self._database.connection() as connection:
+        with self._ledger.connection() as connection:
             if connection.execute(_TRY_LOCK).fetchone() != ("t",) and self._missed < PATIENCE:
                 self._missed += 1
                 return False
@@ -63,11 +60,17 @@ class Reconciler:
                 self._ledger.settle(job_id)
             for clean_up in self._clean_ups:
                 clean_up.step()
-            if due := self._ledger.count_due(MOST_NOTICES):
+            due = self._ledger.count_due(MOST_COUNTED)
+            self._bell.tell(due)
+            if due:
                 self._bell.ring(due)
         return True
 
     def _reclaim(self) -> None:
+        if self._ledger.was_away:
+            # Nobody could renew, so that a lease lapsed says nothing of who held it.  Whoever
+            # lives has a whole one, from when PostgreSQL is back, to renew or to end.
+            return
         for claim, worker in self._ledger.lapsed(LAPSED_AT_ONCE):
             policy = self._policies.get(claim.kind, RetryPolicy())
             pause_s = next_pause_s(policy, claim.attempt, claim.max_attempts, self._random_share())

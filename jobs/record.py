@@ -18,6 +18,7 @@ class NewJob:
 
     `attempts` are those of its plan.  `request` is what a request with the same key must be like,
     where the parameters hold what differs each time; None: they, the kind and the priority.
+    `origin`: under which ids its tasks are logged and traced, as headers of a task.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class NewJob:
     idempotency_key: str | None = None
     attempts: int = 5
     request: str | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the request, always the same for the same request."""
@@ -168,7 +170,10 @@ class Job:
 
 @dataclass(frozen=True)
 class TaskClaim:
-    """One task as a worker holds it: `token` proves it, `attempt` counts from 1."""
+    """One task as a worker holds it: `token` proves it, `attempt` counts from 1.
+
+    `outages`: how many attempts were given back since PostgreSQL was away.
+    """
 
     job_id: str
     number: int
@@ -178,8 +183,10 @@ class TaskClaim:
     attempt: int
     max_attempts: int
     token: int
+    outages: int
     job_parameters: Mapping[str, Any]
     job_state: JobState
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -189,7 +196,8 @@ class TaskClaim:
     @classmethod
     def read(cls, row: Sequence[str | None]) -> Self:
         """Return the claim of a row of task_sql.CLAIM."""
-        job_id, number, kind, name, parameters, attempt, attempts, token, of_job, state = row
+        job_id, number, kind, name, parameters, attempt, attempts, token, *rest = row
+        outages, of_job, state, origin = rest
         return cls(
             job_id or "",
             int(number or 0),
@@ -199,8 +207,10 @@ class TaskClaim:
             int(attempt or 0),
             int(attempts or 0),
             int(token or 0),
+            int(outages or 0),
             json.loads(of_job or "{}"),
             cast("JobState", state),
+            json.loads(origin or "{}"),
         )
 
 

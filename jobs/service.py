@@ -65,7 +65,7 @@ class Jobs:
             [
                 job_id, job.kind, json.dumps(job.parameters), str(job.priority),
                 job.idempotency_key, digest, str(self._settings.max_unfinished), PLAN,
-                str(job.attempts),
+                str(job.attempts), json.dumps(job.origin) if job.origin else None,
             ],
         ).fetchone() or (None, None)  # fmt: skip
         if is_free != "t":
@@ -85,10 +85,9 @@ class Jobs:
         """Call idle workers; does nothing while Redis is away."""
         self._bell.ring(tasks)
 
-    def of_key(self, key: str) -> tuple[str, str] | None:
+    def of_key_in(self, connection: Connection, key: str) -> tuple[str, str] | None:
         """Return the id of the job that an idempotency key made, and the digest of its request."""
-        with self._database.connection() as connection:
-            row = connection.execute(job_sql.BY_KEY, [key]).fetchone()
+        row = connection.execute(job_sql.BY_KEY, [key]).fetchone()
         return None if row is None else (row[0] or "", row[1] or "")
 
     def find(self, job_id: str) -> Job | None:

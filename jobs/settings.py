@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from jobs.retry import RetryPolicy
 from jobs.upload_record import GIB, UploadLimits
 
+_OWN_NAMES = {"own", "bulk"}  # a pool of each database is watched, and told from others, by name
+
 
 class RetryChange(BaseModel):
     """What an operator changes of a kind's own policy; None leaves it."""
@@ -72,6 +74,13 @@ class JobSettings(BaseSettings):
         if self.lease_s < 3 * self.renew_s:
             raise ValueError("lease_s must be at least three times renew_s, or leases lapse in use")
         return self
+
+    @field_validator("databases")
+    @classmethod
+    def _are_not_ours(cls, databases: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        if taken := sorted(_OWN_NAMES & databases.keys()):
+            raise ValueError(f"{', '.join(taken)}: Millrace's own pools are called so; rename it")
+        return databases
 
     def policy(self, kind: str, default: RetryPolicy) -> RetryPolicy:
         """Return the kind's policy as the operator wants it."""

@@ -12,7 +12,7 @@ _HELD_BY_US = "job_id = $1 AND number = $2::int AND token = $3::int8 AND state =
 
 # what TaskClaim.read reads
 _CLAIM = """task.job_id, task.number, task.kind, task.name, task.parameters, task.attempt,
-       task.max_attempts, task.token, job.parameters, job.state"""
+       task.max_attempts, task.token, task.outages, job.parameters, job.state, job.origin"""
 
 # The best of what is due: highest priority, then by turn.
 # Compared with a subquery, not joined: a join would look for all tasks of that job.
@@ -62,10 +62,12 @@ DONE = f"""UPDATE job_tasks
        rows = $4::int8, bytes = $5::int8, result = $6
  WHERE {_HELD_BY_US} RETURNING number"""
 
-# Another worker may run it now; this attempt does not count.
+# Another worker may run it after a pause; this attempt does not count.
+# Parameters: job id, number, token, pause in s, how many outages that makes.
 RELEASE = """UPDATE job_tasks AS task
    SET state = CASE WHEN job.state IN ('paused', 'failed') THEN 'held' ELSE 'ready' END,
-       attempt = attempt - 1, worker = NULL, lease_until = NULL
+       attempt = attempt - 1, worker = NULL, lease_until = NULL, outages = outages + $5::int,
+       due_at = clock_timestamp() + make_interval(secs => $4::float8)
   FROM jobs AS job
  WHERE job.id = job_id AND job_id = $1 AND number = $2::int AND token = $3::int8
    AND task.state = 'leased' RETURNING number"""

@@ -60,23 +60,25 @@ class AccessLog:
         seconds: float,
         backend: str | None,
         retries: int,
+        trace_id: str = "",
     ) -> None:
         """Add the line of a request.  The query string is left out: it may hold secrets."""
-        line = json.dumps(
-            {
-                "message": "request",
-                "timestamp": self._now_text(),
-                "request_id": request_id.decode(),
-                "client": client,
-                "method": method.decode(),
-                "path": target.partition(b"?")[0].decode("latin-1"),
-                "status": status,
-                "bytes": sent,
-                "duration_ms": round(seconds * 1000, 3),
-                "backend": backend,
-                "retries": retries,
-            }
-        ).encode()
+        fields = {
+            "message": "request",
+            "timestamp": self._now_text(),
+            "request_id": request_id.decode(),
+            "client": client,
+            "method": method.decode(),
+            "path": target.partition(b"?")[0].decode("latin-1"),
+            "status": status,
+            "bytes": sent,
+            "duration_ms": round(seconds * 1000, 3),
+            "backend": backend,
+            "retries": retries,
+        }
+        if trace_id:
+            fields["trace_id"] = trace_id
+        line = json.dumps(fields).encode()
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _BATCH_BYTES:

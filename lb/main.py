@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
@@ -21,7 +22,7 @@ from lb.admin.metrics import samples
 from lb.backend.backend import Backend
 from lb.backend.backends import Backends, BackendsPolicy, Change
 from lb.backend.checker import Checker
-from lb.backend.health import HealthPolicy, State
+from lb.backend.health import HealthPolicy, Mode, State
 from lb.backend.resolver import Resolver
 from lb.backend.wait_queue import WaitQueue
 from lb.client.arrivals import Arrivals
@@ -40,7 +41,10 @@ from lb.request_id import request_ids
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings, complaints, load
 from lb.throttle import Throttle
-from lb.tls import server_context
+from lb.tls import expires_at, server_context
+
+if TYPE_CHECKING:
+    from lb.tracing import Tracing
 
 _SWEEP_S = 0.25
 _SPARE_FILES = 64
@@ -59,7 +63,7 @@ class Balancer:
         self._settings = settings
         self._log = structlog.get_logger("lb")
         self._events = Events(self._log)
-        self._states: dict[Backend, State] = {}
+        self._states: dict[Backend, tuple[State, Mode]] = {}
         clock = time.monotonic
         health_policy = HealthPolicy(
             settings.check_rise,
@@ -124,18 +128,41 @@ class Balancer:
             access_log=self._access_log,
             next_request_id=request_ids(random.SystemRandom().getrandbits),
             clock=clock,
+            tracing=self._make_tracing(settings),
         )
         self._decisions = Decisions()
         self._tls: ssl.SSLContext | None = None
+        self.certificate_expires_at: float | None = None
         self._arrivals = Arrivals(self.proxy, self._log)
         self._servers: dict[int, asyncio.Server | ProxiedListener] = {}
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_tracing(self, settings: BalancerSettings) -> "Tracing | None":
+        if not settings.otlp_endpoint:
+            return None
+        # a tenth of a second, and five megabytes, that nobody pays who does not trace
+        from lb.tracing import Tracing
+
+        return Tracing(
+            settings.otlp_endpoint,
+            ratio=settings.trace_ratio,
+            most_waiting=settings.trace_queue,
+            clients=settings.trace_clients,
+            told=self._told_of_spans,
+        )
+
+    def _told_of_spans(self, problem: str | None) -> None:
+        if problem is None:
+            self._log.info("spans are sent again")
+        else:
+            self._log.warning("spans cannot be sent", reason=problem)
 
     async def watch(self) -> None:
         """Look the backends up, and begin to check them.  Raises StartFailed."""
         settings, loop = self._settings, asyncio.get_running_loop()
         if settings.tls_certificate:
             self._tls = server_context(settings.tls_certificate, settings.tls_key)
+            self.certificate_expires_at = expires_at(settings.tls_certificate)
         raise_file_limit(
             2 * (settings.max_client_connections + settings.max_backend_connections) + _SPARE_FILES
         )
@@ -225,6 +252,8 @@ class Balancer:
         if proxy.limiter is not None:
             await proxy.limiter.stop()
         proxy.backends.close_idle()
+        if proxy.tracing is not None:
+            await asyncio.to_thread(proxy.tracing.stop)
         await asyncio.sleep(0)  # so that the transports tell that they are closed
         self._access_log.close()
         self._log.info("stopped")
@@ -240,7 +269,7 @@ class Balancer:
     def _backend_changed(self, backend: Backend, change: Change) -> None:
         emit = self._events.emit
         if change == "added":
-            self._states[backend] = backend.state
+            self._states[backend] = backend.state, backend.mode
             emit("backend_added", "it is listed", backend=backend.id)
             self._obey(backend)
             self._checker.watch(backend)
@@ -249,15 +278,17 @@ class Balancer:
             del self._states[backend]
             emit("backend_removed", "it is not listed any more", backend=backend.id)
         elif backend.id in self.proxy.backends.by_id:  # else its removal is told at once
-            before, self._states[backend] = self._states[backend], backend.state
-            match backend.state:
+            (_, mode), state = self._states[backend], backend.state
+            self._states[backend] = state, backend.mode
+            match state:
                 case "ready":
-                    cause = "it passes its checks" if before == "ejected" else _DECIDED
+                    cause = "it passes its checks" if mode == "ready" else _DECIDED
                     emit("backend_ready", cause, backend=backend.id)
                 case "ejected":
                     emit("backend_ejected", backend.health.reason, backend=backend.id)
                 case _:
-                    emit("backend_taken_out", _DECIDED, backend=backend.id, state=backend.state)
+                    cause = backend.health.reason if backend.mode == "ready" else _DECIDED
+                    emit("backend_taken_out", cause, backend=backend.id, state=state)
 
     def _panicked(self, began: bool) -> None:
         if began:
@@ -285,6 +316,7 @@ async def _serve(settings: BalancerSettings, channel: Channel, slots: list[socke
             "backends_ready": len(balancer.proxy.backends.ready),
             "drain_timeout_s": settings.drain_timeout_s,
             "fixed": settings.fixed,
+            "certificate_expires_at": balancer.certificate_expires_at,
         }
     )
     answers = Answers(balancer, slots)

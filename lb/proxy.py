@@ -1,7 +1,7 @@
 """What all client connections share."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lb.access_log import AccessLog
 from lb.backend.backend import Backend
@@ -11,11 +11,15 @@ from lb.client_address import ClientAddresses
 from lb.counters import Counters
 from lb.events import Events
 from lb.limiter.limiter import Limiter
+from lb.operator_paths import OperatorPaths
 from lb.records import Members, Record, Records
 from lb.retry import RetryBudget, RetryPolicy
 from lb.settings import BalancerSettings
 from lb.stream_paths import StreamPaths
 from lb.throttle import Throttle
+
+if TYPE_CHECKING:
+    from lb.tracing import Tracing
 
 # what is less is not told
 _NO_TIME_S = 0.001
@@ -59,6 +63,7 @@ class Proxy:
         access_log: AccessLog,
         next_request_id: Callable[[], bytes],
         clock: Callable[[], float],
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.settings = settings
         self.backends = backends
@@ -73,10 +78,12 @@ class Proxy:
         self.access_log = access_log
         self.next_request_id = next_request_id
         self.clock = clock
+        self.tracing = tracing
         self.now = clock()
         self.clients: set[Client] = set()
         self.records = Records(settings.explain_requests)
         self.stream_paths = StreamPaths(settings.streams)
+        self.operator_paths = OperatorPaths(settings.operators, settings.operators_token)
         self._whole_time = _time_budget(settings.request_timeout_s)
         self.draining = False
 
@@ -120,6 +127,7 @@ class Proxy:
                 seconds=ended - started,
                 backend=None if record.backend is None else record.backend.id,
                 retries=record.retries,
+                trace_id=record.trace_id,
             )
 
     def sweep(self) -> None:

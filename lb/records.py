@@ -12,8 +12,8 @@ class Record(NamedTuple):
 
     `fields`: the limiter's header lines.  `candidates`: backends in use when it ended; `tried`:
     those at which attempts failed, in order; `backend`: the last one, if any.  `status` 0: the
-    client went away.  `started`, `answered` and `ended` are of the proxy's clock; `answered`:
-    when the answer's first byte came, or 0.0.
+    client went away.  `started`, `answered` and `ended` are of the proxy's clock; `answered`: when
+    the answer's first byte came, or 0.0.  `trace_id`: empty where it has none.
     """
 
     request_id: bytes
@@ -29,12 +29,13 @@ class Record(NamedTuple):
     answered: float
     ended: float
     retries: int
+    trace_id: str
 
 
 # A Record as a plain tuple: making one costs a third, and most are never looked at.
 Members = tuple[
     bytes, str, RequestHead, bytes, tuple[Backend, ...], tuple[Backend, ...], Backend | None,
-    int, int, float, float, float, int,
+    int, int, float, float, float, int, str,
 ]  # fmt: skip
 
 

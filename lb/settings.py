@@ -2,8 +2,10 @@
 
 import ipaddress
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import limits
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -15,6 +17,7 @@ from lb.limiter.redis_address import RedisAddress, parse_redis_url
 from lb.limiter.rules import Rules, parse_limit, parse_rules
 from lb.limiter.window import Algorithm
 from lb.pick import Strategy
+from lb.secret_file import read_secret
 
 
 def _an_address(text: str) -> str:
@@ -49,7 +52,7 @@ def _paths(text: str) -> str:
     return text
 
 
-def _stream_paths(text: str) -> str:
+def _prefixes(text: str) -> str:
     if any(path.strip().endswith("/") for path in text.split(",")):
         raise ValueError("give paths that end without /: they stand for all that lies below, too")
     return _paths(text)
@@ -60,7 +63,21 @@ def _networks(text: str) -> str:
     return text
 
 
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0):
+        raise ValueError("give the URL of an OTLP/HTTP receiver: http://collector:4318")
+    return text.rstrip("/")
+
+
+def _secret_file(path: str) -> str:
+    if path:
+        read_secret(Path(path))
+    return path
+
+
 ListenAddress = Annotated[str, AfterValidator(_an_address)]
+SecretFile = Annotated[str, AfterValidator(_secret_file)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -133,6 +150,7 @@ class BalancerSettings(BaseSettings):
     tls_certificate: str = ""
     tls_key: str = ""
     admin_token: Annotated[str, Field(repr=False)] = ""
+    admin_token_file: SecretFile = ""
 
     request_timeout_s: Seconds = 120.0
     access_log_sample: Annotated[float, Field(ge=0, le=1)] = 0.01
@@ -150,16 +168,28 @@ class BalancerSettings(BaseSettings):
     ] = ""
     rate_limit_shadow: Annotated[bool, Field(validation_alias="MILLRACE_RATE_LIMIT_SHADOW")] = False
     redis_url: Annotated[str, AfterValidator(_redis_url), Field(repr=False)] = ""
+    redis_password_file: SecretFile = ""
     rate_limit_redis_timeout_s: Annotated[
         Seconds, Field(validation_alias="MILLRACE_RATE_LIMIT_REDIS_TIMEOUT_S")
     ] = 0.05
 
     proxy_protocol: Literal["off", "require"] = "off"
 
-    stream_paths: Annotated[str, AfterValidator(_stream_paths)] = (
+    operator_paths: Annotated[str, AfterValidator(_prefixes)] = (
+        "/metrics,/v1/breaker,/v1/cache,/v1/tables/*/acceleration"
+    )
+
+    stream_paths: Annotated[str, AfterValidator(_prefixes)] = (
         "/v1/hash/stream,/v1/hash/batch,/v1/uploads,/v1/jobs"
     )
     stream_min_bytes_per_s: Annotated[int, Field(ge=0)] = 1024
+
+    otlp_endpoint: Annotated[
+        str, AfterValidator(_http_url), Field(validation_alias="MILLRACE_OTLP_ENDPOINT")
+    ] = ""
+    trace_ratio: Annotated[float, Field(ge=0, le=1, validation_alias="MILLRACE_TRACE_RATIO")] = 0.01
+    trace_queue: Annotated[Count, Field(validation_alias="MILLRACE_TRACE_QUEUE")] = 2048
+    trace_clients: Literal["accept", "trusted", "ignore"] = "accept"
 
     @model_validator(mode="after")
     def _head_holds_the_line(self) -> Self:
@@ -186,10 +216,10 @@ class BalancerSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _a_reachable_admin_has_a_token(self) -> Self:
-        if not self.admin_token and not is_loopback(self.admin_address.host):
+        if not self.operators_token and not is_loopback(self.admin_address.host):
             raise ValueError(
                 "MILLRACE_LB_ADMIN_LISTEN is not on the loopback interface: set "
-                "MILLRACE_LB_ADMIN_TOKEN too"
+                "MILLRACE_LB_ADMIN_TOKEN or MILLRACE_LB_ADMIN_TOKEN_FILE too"
             )
         return self
 
@@ -219,14 +249,17 @@ class BalancerSettings(BaseSettings):
     @property
     def safe_paths(self) -> frozenset[bytes]:
         """Paths to which a POST may be sent twice."""
-        paths = (path.strip() for path in self.retry_safe_paths.split(","))
-        return frozenset(path.encode() for path in paths if path)
+        return frozenset(_listed(self.retry_safe_paths))
 
     @property
     def streams(self) -> tuple[bytes, ...]:
         """Paths below which bodies and answers have no limits but of silence and pace."""
-        paths = (path.strip() for path in self.stream_paths.split(","))
-        return tuple(path.encode() for path in paths if path)
+        return _listed(self.stream_paths)
+
+    @property
+    def operators(self) -> tuple[bytes, ...]:
+        """Paths below which requests must bear the operators' token, if there is one."""
+        return _listed(self.operator_paths)
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -241,12 +274,29 @@ class BalancerSettings(BaseSettings):
     @property
     def redis_address(self) -> RedisAddress | None:
         """Where the shared windows are; None: each process has its own."""
-        return parse_redis_url(self.redis_url) if self.redis_url else None
+        if not self.redis_url:
+            return None
+        address = parse_redis_url(self.redis_url)
+        if address.password or not self.redis_password_file:
+            return address
+        return replace(address, password=read_secret(Path(self.redis_password_file)))
+
+    @property
+    def operators_token(self) -> str:
+        """What operators' requests must bear; empty: nothing."""
+        if self.admin_token or not self.admin_token_file:
+            return self.admin_token
+        return read_secret(Path(self.admin_token_file))
 
     @property
     def rate(self) -> limits.RateLimitItem | None:
         """The limit, or None for no limit."""
         return parse_limit(self.rate_limit)
+
+
+def _listed(text: str) -> tuple[bytes, ...]:
+    paths = (path.strip() for path in text.split(","))
+    return tuple(path.encode() for path in paths if path)
 
 
 def load(**given: object) -> BalancerSettings:

@@ -1,6 +1,9 @@
 """TLS towards clients: what is spoken, and with which certificate."""
 
 import ssl
+from pathlib import Path
+
+from cryptography import x509
 
 from lb.errors import StartFailed
 
@@ -25,6 +28,18 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
             "together and that this user may read."
         ) from error
     return context
+
+
+def expires_at(certificate: str) -> float:
+    """Return when the first certificate of a PEM file, the server's, expires: seconds since 1970.
+
+    Raises StartFailed.
+    """
+    try:
+        served = x509.load_pem_x509_certificates(Path(certificate).read_bytes())[0]
+    except (OSError, ValueError) as error:
+        raise StartFailed(f"the certificate {certificate} cannot be read: {error}.") from error
+    return served.not_valid_after_utc.timestamp()
 
 
 def _no_password() -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Engine = Literal["auto", "direct", "partitioned"]
+Engine = Literal["auto", "direct", "partitioned", "columnar"]
 
 
 @dataclass(frozen=True)

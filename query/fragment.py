@@ -75,13 +75,17 @@ class Partial:
             raise ValueError(f"not a partial: {error}") from error
 
 
+SEGMENT = "segment"
+
+
 @dataclass(frozen=True)
 class FragmentError:
     """Why a fragment has no partial.
 
     `kind` is `sql` (PostgreSQL refused the query itself: the user's business), `timeout` (out of
-    time or cancelled), `snapshot` (it is gone), `too_large`, `database` (out of reach) or
-    `internal`.
+    time or cancelled), `snapshot` (it is gone), `too_large`, `database` (out of reach), `segment`
+    (files are not what was written; their names are the lines of `detail`), `columnar` (DuckDB
+    leaves the word to PostgreSQL) or `internal`.
     """
 
     kind: str

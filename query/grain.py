@@ -48,6 +48,11 @@ class Grain:
             raise CannotSplit("nothing in it is grouped by or aggregated")
 
     @property
+    def is_one_row_a_group(self) -> bool:
+        """Tell whether a fragment has one row for each of its groups, as the query has."""
+        return self._grouped_by == len(self._keys) > 0
+
+    @property
     def width(self) -> int:
         """The number of columns before checks."""
         return len(self._columns)

@@ -23,13 +23,16 @@ from query.doubts import PLACEHOLDER, Doubts, anywhere, rows_look_alike
 from query.expressions import any_of
 from query.grain import Grain
 from query.grouping import Grouping, group_items, key_meant, regrouped
-from query.merge import Merge, column, merge_query, tied
+from query.merge import Merge, column, first_rows, merge_query, tied
 from query.outputs import SortKey, sort_keys, window_of
 from query.scope import Scope
 from query.subqueries import check_independent
 from query.trees import copied, rebuilt
 from query.types import TypeFact
 from query.windows import own_windows, read_window
+
+# aggregates that end with a value, whatever their groups hold
+HARMLESS = frozenset({"count", "sum", "min", "max", "avg"})
 
 
 class GroupedSplit:
@@ -135,6 +138,42 @@ class GroupedSplit:
             return self._fragment, merge
         return self._grain.fragment(self._tree, checks), merge
 
+    def first_groups(self, finished: exp.Select) -> exp.Select | None:
+        """Return the finished fragment with those groups alone that the query may show.
+
+        For a fragment over all rows, whose groups are whole.  None where that is not sure, or
+        leaves nothing out: all that PostgreSQL computes of the others must not raise an error.
+        """
+        reach = self._window.reach
+        having = self._tree.args.get("having")
+        if (having is None and (reach is None or not self._order)) or not self._groups:
+            return None
+        if not self._grain.is_one_row_a_group:
+            return None
+        if self._is_distinct or self._windows or self._grouping.has_sets:
+            return None
+        calls = [call.name for call in self._calls]
+        shown = [*self._outputs, *(expression for _, expression in self._order)]
+        if not set(calls) <= HARMLESS or not all(isinstance(one, exp.Column) for one in shown):
+            return None
+        fragment = copied(finished)
+        if having is not None:
+            fragment.set("having", exp.Having(this=self._qualified(having.this)))
+        if reach is None or not self._order:
+            return fragment
+        outputs = [item.unalias() for item in self._tree.expressions]
+        keys = [
+            key.over(
+                self._qualified(
+                    outputs[key.output] if key.output is not None else _known(key.expression)
+                )
+            )
+            for key, _ in self._order
+        ]
+        fragment.set("order", exp.Order(expressions=keys))
+        fragment.set("limit", first_rows(reach, with_ties=True))
+        return fragment
+
     def _order_is_total(self) -> bool:
         if self._grouping.has_sets:  # a null may be a key's value, or tell that it is left out
             return False
@@ -214,6 +253,11 @@ class GroupedSplit:
             key.set("this", self._rewrite(key.this))
         self._windows.append(copy)
         return copy
+
+
+def _known(expression: exp.Expr | None) -> exp.Expr:
+    assert expression is not None  # noqa: S101 - a SortKey has this, or an output
+    return expression
 
 
 def has_aggregates(node: exp.Expr) -> bool:

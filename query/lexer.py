@@ -16,14 +16,16 @@ Kind = Literal["word", "name", "string", "number", "parameter", "mark"]
 _FIRST = r"A-Za-z_\u0080-\U0010ffff"
 _LETTER = rf"[{_FIRST}0-9$]"
 # where a string goes on behind a line break, it goes on by the rules that it began with
-_GOES_ON = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+'"
+_GOES_ON = r"(?:[ \t\f\v]|--[^\n\r]*+)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*'"
+# Before 3.11.5, Python matches some groups of alternatives wrongly that give nothing back: `)*+`.
+# So a string with escapes is one whose last quote no other string could follow.
 # plain blanks go with the token behind them; the most frequent kinds stand first
 _TOKEN = re.compile(
     rf"""[ \n\r]*+(?:
     (?P<word>(?![eE]'|[uU]&")[{_FIRST}]{_LETTER}*+)
   | (?P<blank>[\t\f\v]++ | --[^\n\r]*+)
   | (?P<comment>/\*)
-  | (?P<escaped>[eE]'(?:[^'\\]|\\.|''|'{_GOES_ON})*+')
+  | (?P<escaped>[eE]'(?:[^'\\]++|\\.|''|'{_GOES_ON})*'(?!'|{_GOES_ON}))
   | (?P<cut>[eE]')
   | (?P<unicode>[uU]&")
   | (?P<string>'(?:[^']|'')*+')

@@ -49,14 +49,26 @@ def keyed_fragments(
     ranges: Sequence[KeyRange],
 ) -> tuple[PlannedFragment, ...]:
     """Return a fragment for each of `ranges` of a table's column: two or more."""
-    found = []
-    for part in ranges:
-        sql = template.between
-        if part.low is None:
-            sql = template.first
-        elif part.high is None:
-            sql = template.last
-        values = tuple(chosen(sql, [*params, part.low, part.high]))
-        rows = f"{part.describe(template.column)}, of {table.schema}.{table.name}"
-        found.append(PlannedFragment(sql.sql, values, rows))
-    return tuple(found)
+    return tuple(
+        ranged_fragment(
+            template, params, part.low, part.high,
+            f"{part.describe(template.column)}, of {table.schema}.{table.name}",
+        )
+        for part in ranges
+    )  # fmt: skip
+
+
+def ranged_fragment(
+    template: KeyedTemplate,
+    params: Sequence[str | None],
+    low: str | None,
+    high: str | None,
+    rows: str,
+) -> PlannedFragment:
+    """Return the fragment for the values from `low` up to `high`; None: no bound, not for both."""
+    sql = template.between
+    if low is None:
+        sql = template.first
+    elif high is None:
+        sql = template.last
+    return PlannedFragment(sql.sql, tuple(chosen(sql, [*params, low, high])), rows)

@@ -149,9 +149,10 @@ class SplitCache:
         return Prepared(question, kept, parts)
 
     def _drop_oldest(self) -> None:
-        # a list first: other threads keep and drop meanwhile
+        # Other threads keep and drop meanwhile.  The values of a plain dict are listed in one step;
+        # those of an ordered one are looked up by their keys, whose comparison lets others in.
         total = sum(len(one.reason) if isinstance(one, CannotSplit) else one.size
-                    for one in list(self._kept.values()))  # fmt: skip
+                    for one in list(dict.values(self._kept)))  # fmt: skip
         while self._kept and (len(self._kept) > self._size or total > self._most_kept):
             with suppress(KeyError):
                 _, dropped = self._kept.popitem(last=False)

@@ -78,11 +78,14 @@ def moves_with_time(text: str) -> bool:
     return MOVING_LITERAL.search(text) is not None
 
 
-def unsafe_reason(tree: exp.Expr, catalog: Catalog) -> str | None:
-    """Return why `tree` must run whole, or None when all parts of it are safe in fragments."""
+def unsafe_reason(tree: exp.Expr, catalog: Catalog, *, nested: bool = True) -> str | None:
+    """Return why `tree` must run whole, or None when all parts of it are safe in fragments.
+
+    Not `nested`: queries inside surely mean the same each time, as the caller knows.
+    """
     if catalog.shadowing:
         return f"a function of your own is called {min(catalog.shadowing)}, as a built-in one is"
-    for reason in _reasons(tree, replace(catalog, renamed=renamed_in(tree))):
+    for reason in _reasons(tree, replace(catalog, renamed=renamed_in(tree)), nested=nested):
         return reason
     return None
 
@@ -99,7 +102,7 @@ def _is_safe_function(call: exp.Anonymous, catalog: Catalog) -> bool:
     return name in SAFE_FUNCTIONS or name in catalog.immutable
 
 
-def _reasons(tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
+def _reasons(tree: exp.Expr, catalog: Catalog, *, nested: bool) -> Iterator[str]:
     for node in tree.walk():
         if type(node) not in SAFE_NODES:
             yield f"{_describe(node)} is not known to be safe in fragments"
@@ -114,7 +117,7 @@ def _reasons(tree: exp.Expr, catalog: Catalog) -> Iterator[str]:
             yield from _cast(node, catalog)
         elif isinstance(node, exp.Window):
             yield from window_reasons(node, tree, catalog)
-        elif isinstance(node, exp.Select | exp.Union):
+        elif nested and isinstance(node, exp.Select | exp.Union):
             yield from nested_reasons(node, tree, catalog)
 
 

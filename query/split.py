@@ -24,6 +24,7 @@ from query.windows import inline_windows, own_windows, read_window, unique_colum
 
 CHECK_TYPE = TypeFact(INT4, -1, "integer", "integer")
 MAX_TEMPLATES = 32
+Rule = Callable[[exp.Expr, Catalog], str | None]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,20 @@ class SplitPlan:
         return sum(len(query.sql) for query in queries)
 
 
+def kind_of(
+    tree: exp.Select, names: Sequence[str], scope: Scope, catalog: Catalog
+) -> GroupedSplit | RowSplit:
+    """Return how partials of `tree` merge.  Raises CannotSplit."""
+    if is_grouped(tree):
+        return GroupedSplit(tree, names, scope)
+    unique = unique_columns(tree, catalog)
+    windows = [read_window(node, tree) for node in own_windows(tree)]
+    doubtful = [one for one in windows if one.shows_ties and not one.is_total(unique)]
+    # windows that sort alike have the same doubt
+    doubts = list(dict.fromkeys(one.tied() for one in doubtful))
+    return RowSplit(tree, names, scope, doubts)
+
+
 class Split:
     """A query that splits if the types of its partials allow."""
 
@@ -97,20 +112,8 @@ class Split:
             self._keyed = required_cut(tree, cutter, catalog)
         if not self._cuts and self._keyed is None:
             raise CannotSplit(_why_no_cut(tree, cutter.scope))
-        self._kind = self._kind_of(tree, names, cutter.scope)
+        self._kind = kind_of(tree, names, cutter.scope, catalog)
         self._probed: tuple[exp.Select | None, FragmentTemplate | None] = None, None
-
-    def _kind_of(
-        self, tree: exp.Select, names: Sequence[str], scope: Scope
-    ) -> GroupedSplit | RowSplit:
-        if is_grouped(tree):
-            return GroupedSplit(tree, names, scope)
-        unique = unique_columns(tree, self._catalog)
-        windows = [read_window(node, tree) for node in own_windows(tree)]
-        doubtful = [one for one in windows if one.shows_ties and not one.is_total(unique)]
-        # windows that sort alike have the same doubt
-        doubts = list(dict.fromkeys(one.tied() for one in doubtful))
-        return RowSplit(tree, names, scope, doubts)
 
     @property
     def has_blocks(self) -> bool:
@@ -163,19 +166,11 @@ class Split:
         """Return the plan for ranges of `column`, one of those of `keyed`.  Raises CannotSplit."""
         assert self._keyed is not None  # noqa: S101 - it names the column
         fragment, merge = self._kind.finish(types, parameter_types, CHECK_TYPE)
-        cut = self._keyed.cut
-        assert cut.table is not None  # noqa: S101 - and the column is this table's
-        low, high = _bound(len(parameter_types) + 1), _bound(len(parameter_types) + 2)
-        bound_type = KEY_TYPES[cut.table.columns[column]]
-        queries = []
-        for first, last in ((None, high), (low, high), (low, None)):
-            unbound = copied(fragment)
-            key = _column_of(unbound, cut, column)
-            condition = range_condition(key, first, last, nullable=nullable)
-            cut_out(unbound, cut, condition, self._catalog)
-            queries.append(bind(unbound, [*parameter_types, bound_type, bound_type]))
-        template = FragmentTemplate(queries[1], cut.given)
-        keyed = KeyedTemplate(column, not self._cuts, *queries)
+        keyed = keyed_template(
+            fragment, self._keyed.cut, column, parameter_types, self._catalog,
+            nullable=nullable, is_needed=not self._cuts,
+        )  # fmt: skip
+        template = FragmentTemplate(keyed.between, self._keyed.cut.given)
         return SplitPlan((template,), merge, keyed)
 
     def _template(
@@ -189,6 +184,30 @@ class Split:
             types += ["tid", "tid"]
         cut_out(unbound, cut, condition, self._catalog)
         return FragmentTemplate(bind(unbound, types), cut.given)
+
+
+def keyed_template(
+    fragment: exp.Select,
+    cut: Cut,
+    column: str,
+    parameter_types: Sequence[str],
+    catalog: Catalog,
+    *,
+    nullable: bool,
+    is_needed: bool,
+) -> KeyedTemplate:
+    """Return `fragment` for ranges of a column of the table that `cut` names."""
+    assert cut.table is not None  # noqa: S101 - the column is this table's
+    low, high = _bound(len(parameter_types) + 1), _bound(len(parameter_types) + 2)
+    bound_type = KEY_TYPES[cut.table.columns[column]]
+    queries = []
+    for first, last in ((None, high), (low, high), (low, None)):
+        unbound = copied(fragment)
+        key = _column_of(unbound, cut, column)
+        condition = range_condition(key, first, last, nullable=nullable)
+        cut_out(unbound, cut, condition, catalog)
+        queries.append(bind(unbound, [*parameter_types, bound_type, bound_type]))
+    return KeyedTemplate(column, is_needed, *queries)
 
 
 def _range_of(fragment: exp.Select, cut: Cut, *, first_parameter: int) -> exp.Expr:
@@ -261,7 +280,11 @@ def _has_outputs(tree: exp.Expr, _: Catalog) -> str | None:
     return None
 
 
-RULES: tuple[Callable[[exp.Expr, Catalog], str | None], ...] = (
+def _is_safe_but_for_nested(tree: exp.Expr, catalog: Catalog) -> str | None:
+    return unsafe_reason(tree, catalog, nested=False)
+
+
+RULES: tuple[Rule, ...] = (
     _is_plain_with,
     _has_outputs,
     _has_known_tables,
@@ -269,9 +292,15 @@ RULES: tuple[Callable[[exp.Expr, Catalog], str | None], ...] = (
 )
 
 
-def reasons_whole(statement: Statement, catalog: Catalog) -> Iterator[str]:
-    """Yield what the rules have against splitting `statement`; nothing, if that is all right."""
-    for rule in RULES:
+# Equal values in segments look alike, so that a query inside means the same in each fragment.
+COLUMNAR_RULES = (*RULES[:-1], _is_safe_but_for_nested)
+
+
+def reasons_whole(
+    statement: Statement, catalog: Catalog, rules: Sequence[Rule] = RULES
+) -> Iterator[str]:
+    """Yield what `rules` have against splitting `statement`; nothing, if that is all right."""
+    for rule in rules:
         reason = rule(statement.tree, catalog)
         if reason is not None:
             yield reason

@@ -5,12 +5,15 @@ import structlog
 from redis.exceptions import ResponseError
 
 from tasks.errors import QueueUnavailable
-from tasks.lanes import BULK, GROUP
+from tasks.lanes import BULK, GROUP, PREFIX
 from tasks.link import Link, accepted, borrowed, group_is_missing
 from tasks.scripts import RING
 from tasks.slot import create_group
 
 MOST_NOTICES = 64  # more slots than that are woken in several steps
+MOST_COUNTED = 1000  # tasks that are due; beyond that their number says nothing more
+DUE = f"{PREFIX}lane:bulk:due"
+DUE_TTL_S = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +38,29 @@ class Bell:
             _log.debug("workers not called", error=str(error))
             return False
         return True
+
+    def tell(self, due: int) -> bool:
+        """Note in Redis how many tasks are due, for who has no ledger; False while it is away.
+
+        The number of notices says nothing of that: some are as old as the last busy slot.
+        """
+        try:
+            with borrowed(self._client) as link:
+                link.call("SET", DUE, due, "PX", int(DUE_TTL_S * 1000))
+        except QueueUnavailable as error:
+            _log.debug("tasks that are due not told of", error=str(error))
+            return False
+        return True
+
+
+def due_tasks(client: redis.Redis) -> int:
+    """Return how many tasks of jobs were due when it was last told; 0 where nobody has of late.
+
+    Counted to MOST_COUNTED.  Raises QueueUnavailable.
+    """
+    with borrowed(client) as link:
+        reply = link.call("GET", DUE)
+    return int(reply) if isinstance(reply, bytes) and reply.isdigit() else 0
 
 
 def await_ring(link: Link, worker: str, timeout_s: float) -> bool:

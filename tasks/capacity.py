@@ -19,7 +19,8 @@ class Capacity:
 
     `free_slots` are those that no task waits for or uses; `rate` is how many tasks a second they
     finish when all are at work, None while no worker has had one.  `queue_length` counts the lane's
-    tasks, waiting or held.
+    tasks, waiting or held.  `segment_readers` of the workers read segments; all of them are on so
+    many `hosts`.
     """
 
     workers: int
@@ -27,6 +28,8 @@ class Capacity:
     free_slots: int
     rate: float | None = None
     queue_length: int = 0
+    segment_readers: int = 0
+    hosts: int = 1
 
     def wait_s(self, ahead: int) -> float:
         """Return how long a task waits for a slot behind `ahead` others; 0.0 if nobody can tell."""
@@ -56,7 +59,9 @@ def capacity_of(roll: Roll, lane: Lane = QUERY) -> Capacity:
         measured = sum(number / max(mean_s, 1e-4) for number, mean_s in known)
         rate = measured * slots / known_slots
     free = max(0, slots - roll.queue_length)
-    return Capacity(len(taking), slots, free, rate, roll.queue_length)
+    readers = sum(worker.reads_segments for worker in taking)
+    hosts = len({worker.host for worker in taking})
+    return Capacity(len(taking), slots, free, rate, roll.queue_length, readers, max(1, hosts))
 
 
 class CapacityView:

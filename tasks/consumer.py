@@ -5,8 +5,9 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import redis
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from tasks.clock import RedisClock
 from tasks.errors import QueueUnavailable
 from tasks.events import OnEvent, unheard
-from tasks.heartbeat import Heartbeat, LaneLoad
+from tasks.heartbeat import Heartbeat, LaneLoad, LaneWork
 from tasks.keeper import Keeper
 from tasks.lanes import QUERY, Lane
 from tasks.lease import Handler, Lease, Leases, end
@@ -26,6 +27,7 @@ from tasks.slot import ClaimTurn, Slot, SlotRules, create_group
 
 # between two looks for cancelled tasks while some run: bounds how long one is run for nobody
 CANCEL_LOOK_S = 0.1
+_NOTHING_ELSE: Mapping[Lane, Callable[[], LaneWork]] = MappingProxyType({})
 
 _log = structlog.get_logger(__name__)
 
@@ -62,10 +64,13 @@ class Consumer:
         *,
         name: str,
         lanes: Sequence[LaneSlots],
-        also: Sequence[Lane] = (),
+        also: Mapping[Lane, Callable[[], LaneWork]] = _NOTHING_ELSE,
         on_event: OnEvent = unheard,
+        reads_segments: bool = False,
     ) -> None:
-        """`also`: lanes that the same process takes tasks from by other means.
+        """`also`: lanes that the same process takes tasks from by other means, and their work.
+
+        `reads_segments`: its handler of the query lane does.
 
         `on_event` hears "lease_reclaimed", "dead_letter", "dead_consumer_removed" and of Redis's
         outages, each with its cause, in some thread.
@@ -74,6 +79,7 @@ class Consumer:
         self._settings = settings
         self._name = name
         self._lanes = {one.lane: one for one in lanes}
+        self._also = dict(also)
         self._stopping = threading.Event()
         self._gone = threading.Event()
         self._leases = {lane: Leases() for lane in self._lanes}
@@ -85,12 +91,13 @@ class Consumer:
         self._heartbeat = Heartbeat(
             name,
             lanes=list(self._lanes),
-            also=also,
-            loads=self._loads,
+            also=list(also),
+            work=self._work,
             busy=lambda: len(of_queries),
             draining=self._stopping.is_set,
             ttl_s=settings.heartbeat_ttl_s,
             clock=self._clock,
+            reads_segments=reads_segments,
         )
 
     def stop(self) -> None:
@@ -132,16 +139,18 @@ class Consumer:
     def _held(self) -> list[Lease]:
         return [lease for leases in self._leases.values() for lease in leases.held()]
 
-    def _loads(self) -> dict[str, LaneLoad]:
-        return {
-            lane.name: LaneLoad(
-                one.slots,
-                self._service[lane].mean_s(
-                    [lease.held_s() for lease in self._leases[lane].held()], one.slots
-                ),
+    def _work(self) -> dict[str, LaneWork]:
+        found = {lane.name: ask() for lane, ask in self._also.items()}
+        for lane, one in self._lanes.items():
+            service = self._service[lane]
+            held = self._leases[lane].held()
+            load = LaneLoad(
+                one.slots, service.mean_s([lease.held_s() for lease in held], one.slots)
             )
-            for lane, one in self._lanes.items()
-        }
+            # one that has finished and waits to be answered is among the total already
+            running_s = sum(lease.held_s() for lease in held if lease.is_running)
+            found[lane.name] = LaneWork(load, service.total_s + running_s)
+        return found
 
     def _enter(self, link: Link) -> None:
         for lane in self._lanes:

@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import redis
 
@@ -11,6 +12,7 @@ from tasks.errors import NoWorkers, QueueFull, QueueUnavailable
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY, Lane
 from tasks.link import borrowed
+from tasks.message import encode_headers
 from tasks.scatter import Outgoing, Scatter
 from tasks.scripts import SCATTER
 from tasks.service_times import Spread
@@ -55,19 +57,26 @@ class Dispatcher:
         return self._view.known_takers
 
     def scatter(
-        self, payloads: Sequence[bytes], *, timeout_s: float, reply_to: str | None = None
+        self,
+        payloads: Sequence[bytes],
+        *,
+        timeout_s: float,
+        reply_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Scatter:
         """Queue one task for each payload, all or none, in one round trip.
 
         They, and their gathering, have `timeout_s` seconds.  `reply_to` names this scatter; who
-        gives it takes 24 random hex digits, as is done here.  Raises NoWorkers when none lives,
-        QueueFull when they would wait too long, and QueueUnavailable.
+        gives it takes 24 random hex digits, as is done here.  `headers` go with each task.
+        Raises NoWorkers when none lives, QueueFull when they would wait too long, and
+        QueueUnavailable.
         """
         deadline = self._monotonic() + timeout_s
         reply_to = new_reply_to() if reply_to is None else reply_to
         tasks = [Outgoing(index, payload) for index, payload in enumerate(payloads)]
         most_wait_s = self._settings.max_wait_share * timeout_s
-        ids = self._queue(tasks, timeout_s, reply_to, self.capacity().most_ahead(most_wait_s))
+        queue = partial(self._queue, encode_headers(headers or {}))
+        ids = queue(tasks, timeout_s, reply_to, self.capacity().most_ahead(most_wait_s))
         return Scatter(
             self._client,
             self._settings,
@@ -75,7 +84,7 @@ class Dispatcher:
             ids=ids,
             reply_to=reply_to,
             deadline=deadline,
-            queue=self._queue,
+            queue=queue,
             lane=self._lane,
             unavailable=self._view.unavailable,
             slots=lambda: self._view.capacity().slots,
@@ -85,6 +94,7 @@ class Dispatcher:
 
     def _queue(
         self,
+        headers: bytes,
         tasks: Sequence[Outgoing],
         timeout_s: float,
         reply_to: str,
@@ -97,7 +107,7 @@ class Dispatcher:
         budget_ms = max(1, int(timeout_s * 1000))
         most = self._settings.max_length
         arguments: list[str | bytes | int] = [
-            most, most if most_ahead is None else most_ahead, budget_ms, reply_to,
+            most, most if most_ahead is None else most_ahead, budget_ms, reply_to, headers,
         ]  # fmt: skip
         for task in tasks:
             arguments += (task.index, int(task.is_copy), task.payload)

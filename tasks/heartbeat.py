@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Self
 
 import psutil
@@ -30,10 +30,21 @@ class LaneLoad:
 
 
 @dataclass(frozen=True)
+class LaneWork:
+    """A lane's load, and the seconds that its slots have worked since the worker began."""
+
+    load: LaneLoad
+    worked_s: float
+
+
+@dataclass(frozen=True)
 class WorkerRecord:
     """What a worker says of itself; `started_at` in seconds since 1970 by the worker's clock.
 
-    `slots` and `busy` are of the query lane; `loads` has one load a lane, by its name.
+    `slots` and `busy` are of the query lane; `loads` has one load a lane, by its name.  `worked_s`
+    are the seconds that all slots of a lane have worked together, and `uptime_s` those since the
+    worker began: two records tell how busy it was in between.  `reads_segments`: it has their
+    folder.  An older worker leaves these out.
     """
 
     name: str
@@ -47,6 +58,9 @@ class WorkerRecord:
     draining: bool
     lanes: tuple[str, ...]
     loads: Mapping[str, LaneLoad] = field(default_factory=dict)
+    worked_s: Mapping[str, float] = field(default_factory=dict)
+    uptime_s: float = 0.0
+    reads_segments: bool = False
 
     def load(self, lane: Lane) -> LaneLoad:
         """Return the load of a lane that it takes tasks of; of an older worker what is known."""
@@ -66,10 +80,18 @@ class WorkerRecord:
         try:
             values = json.loads(data)
             loads = {name: LaneLoad(**load) for name, load in values.pop("loads", {}).items()}
-            known = {one.name: values[one.name] for one in fields(cls) if one.name != "loads"}
+            known = {
+                one.name: values[one.name]
+                for one in fields(cls)
+                if one.name in values or not _can_be_missing(one)
+            }
             return cls(**known | {"lanes": tuple(known["lanes"]), "loads": loads})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise MessageMalformed(f"no worker's record: {data[:80]!r}") from error
+
+
+def _can_be_missing(one: Field[object]) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING
 
 
 class Heartbeat:
@@ -81,39 +103,46 @@ class Heartbeat:
         *,
         lanes: Sequence[Lane],
         also: Sequence[Lane],
-        loads: Callable[[], Mapping[str, LaneLoad]],
+        work: Callable[[], Mapping[str, LaneWork]],
         busy: Callable[[], int],
         draining: Callable[[], bool],
         ttl_s: float,
         clock: RedisClock,
+        reads_segments: bool = False,
     ) -> None:
         self._name = name
+        self._reads_segments = reads_segments
         self._lanes = tuple(lanes)
         self._names = tuple(lane.name for lane in (*lanes, *also))
-        self._loads = loads
+        self._work = work
         self._busy = busy
         self._draining = draining
         self._ttl_ms = int(ttl_s * 1000)
         self._clock = clock
         self._process = psutil.Process()
         self._started_at = time.time()
+        self._began = time.monotonic()
 
     def beat(self, link: Link) -> None:
         """Say that the worker lives, and learn Redis's time.  Raises QueueUnavailable."""
         draining = self._draining()
-        loads = self._loads()
+        uptime_s = time.monotonic() - self._began
+        work = self._work()
         record = WorkerRecord(
             name=self._name,
             host=socket.gethostname(),
             pid=os.getpid(),
-            slots=loads[QUERY.name].slots,
+            slots=work[QUERY.name].load.slots,
             busy=self._busy(),
             cpu_percent=self._process.cpu_percent(),
             rss_bytes=self._process.memory_info().rss,
             started_at=self._started_at,
             draining=draining,
             lanes=self._names,
-            loads=loads,
+            loads={name: one.load for name, one in work.items()},
+            worked_s={name: round(one.worked_s, 6) for name, one in work.items()},
+            uptime_s=round(uptime_s, 6),
+            reads_segments=self._reads_segments,
         )
         now_ms = link.run(
             BEAT,

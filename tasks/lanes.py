@@ -43,6 +43,23 @@ class LaneStatus:
     pending: int
 
 
+def oldest_age_s(client: redis.Redis, lane: Lane) -> float:
+    """Return for how long the lane's oldest task has been there, held or not; 0 without a task.
+
+    By Redis's clock, in seconds.  Raises QueueUnavailable.
+    """
+    with borrowed(client) as link:
+        entries, now = link.calls(("XRANGE", lane.stream, "-", "+", "COUNT", 1), ("TIME",))
+    match entries, now:
+        case [[bytes(entry_id), *_]], [bytes(seconds), bytes(microseconds)]:
+            queued_s = int(entry_id.partition(b"-")[0]) / 1000
+            return max(0.0, int(seconds) + int(microseconds) / 1e6 - queued_s)
+        case [], _:
+            return 0.0
+        case _:
+            raise QueueUnavailable(f"Redis answered {entries!r}")
+
+
 def reply_key(reply_to: str) -> str:
     """Key of the list that answers are pushed to."""
     return f"{PREFIX}reply:{reply_to}"

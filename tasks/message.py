@@ -1,7 +1,8 @@
 """What travels: a task to a worker, a reply back."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from tasks.errors import MessageMalformed
@@ -14,6 +15,8 @@ class Task:
     `id` is the entry's id in the stream: its first part is the time of queueing in ms, by Redis's
     clock.  `budget_ms` counts from then on.  `reply_to` names the scatter that it belongs to.
     `is_copy`: of a task that some worker has, so that this one need not be delivered twice.
+    `headers` are what its sender wants to be known about it, such as a request id; they change
+    nothing about what is done.
     """
 
     id: str
@@ -22,6 +25,7 @@ class Task:
     reply_to: str
     payload: bytes
     is_copy: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def queued_at_ms(self) -> int:
@@ -36,6 +40,7 @@ class Task:
             b"reply_to": self.reply_to.encode(),
             b"payload": self.payload,
             **({b"copy": b"1"} if self.is_copy else {}),
+            **({b"headers": encode_headers(self.headers)} if self.headers else {}),
         }
 
     @classmethod
@@ -49,12 +54,29 @@ class Task:
                 fields[b"reply_to"].decode(),
                 fields[b"payload"],
                 b"copy" in fields,
+                decode_headers(fields.get(b"headers", b"")),
             )
             if task.queued_at_ms < 0:
                 raise ValueError("negative time")
         except (KeyError, ValueError) as error:
             raise MessageMalformed(f"entry {entry_id!r} is no task: {error}") from error
         return task
+
+
+def encode_headers(headers: Mapping[str, str]) -> bytes:
+    """Return headers as they travel; nothing for none."""
+    return json.dumps(headers, separators=(",", ":")).encode() if headers else b""
+
+
+def decode_headers(data: bytes) -> dict[str, str]:
+    """Return the headers; none for what is none: a task is no worse for it."""
+    try:
+        found = json.loads(data) if data else {}
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 @dataclass(frozen=True)

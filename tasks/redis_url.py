@@ -8,10 +8,11 @@ redis://, rediss:// (TLS) and unix:// are those of redis-py, with its parameters
 User and password are those of the server; the last part of the path is the numbered database.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import redis
 from redis.connection import parse_url
@@ -21,6 +22,8 @@ PLAIN = ("redis", "rediss", "unix")
 WATCHED = ("redis+sentinel", "rediss+sentinel")
 SENTINEL_PORT = 26379
 FORMS = "redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+# RFC 3986, appendix B: urllib takes no list of hosts with brackets in it
+_URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
 _OURS = {"protocol", "decode_responses"}  # how replies are read is the caller's business
 
 
@@ -40,7 +43,7 @@ class WatchedServer:
 
 def check_url(url: str) -> None:
     """Raise ValueError, with what is wrong, for a URL that no client can be made of."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     if parts.scheme in WATCHED:
         parse_watched(url)
     elif parts.scheme in PLAIN:
@@ -52,6 +55,16 @@ def check_url(url: str) -> None:
         raise ValueError(f"must not set {' and '.join(sorted(ours))}")
 
 
+def with_password(url: str, password: str) -> str:
+    """Return the URL with the server's password, unless it has one already."""
+    parts = _parts(url)
+    user, _, hosts = parts.netloc.rpartition("@")
+    if ":" in user or "password" in dict(parse_qsl(parts.query)):
+        return url
+    told = f"//{user}:{quote(password, safe='')}@{hosts}"
+    return url.replace(f"//{parts.netloc}", told, 1)
+
+
 def client_of(url: str, **options: Any) -> redis.Redis:
     """Return a client; nothing is connected yet.
 
@@ -59,7 +72,7 @@ def client_of(url: str, **options: Any) -> redis.Redis:
     client of Sentinels asks them at each new connection, and gives up those to a server that is no
     master any more: so it follows a failover.  Raises ValueError.
     """
-    if urlsplit(url).scheme not in WATCHED:
+    if _parts(url).scheme not in WATCHED:
         client: redis.Redis = redis.Redis.from_url(url, **options)
         return client
     watched = parse_watched(url)
@@ -79,7 +92,7 @@ def client_of(url: str, **options: Any) -> redis.Redis:
 
 def parse_watched(url: str) -> WatchedServer:
     """Parse redis+sentinel://… or rediss+sentinel://….  Raises ValueError."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     user, at, hosts = parts.netloc.rpartition("@")
     service, _, database = parts.path.strip("/").partition("/")
     if not hosts or not service:
@@ -107,6 +120,18 @@ def parse_watched(url: str) -> WatchedServer:
         {**options, **tls},
         {**of_sentinels, **tls},
     )
+
+
+class _Parts(NamedTuple):
+    scheme: str
+    netloc: str
+    path: str
+    query: str
+
+
+def _parts(url: str) -> _Parts:
+    scheme, netloc, path, query = _URL.findall(url)[0]
+    return _Parts(scheme.lower(), netloc, path, query)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -96,7 +96,8 @@ class Scatter:
                     replies = self._pop(link, min(remaining_s, LOOK_S))
                     sight = None if replies else self._look(link)
                 yield from self._first_ones(replies)
-                if sight is not None:
+                # what `stop` has deleted since is not lost
+                if sight is not None and not self._stopped:
                     self._rescue(sight)
         except QueueUnavailable as error:
             self._redis_failed = True

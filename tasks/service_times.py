@@ -36,6 +36,7 @@ class MeanTime:
         self._lock = threading.Lock()
         self._weight = 0.0
         self._sum = 0.0
+        self._total = 0.0
 
     def add(self, seconds: float) -> None:
         """Note how long a task has occupied its slot, whatever came of it."""
@@ -44,6 +45,12 @@ class MeanTime:
             factor = self._fading.factor() if self._weight else 1.0
             self._weight = self._weight * factor + 1.0
             self._sum = self._sum * factor + seconds
+            self._total += seconds
+
+    @property
+    def total_s(self) -> float:
+        """All the seconds that were noted, which never fade."""
+        return self._total
 
     def mean_s(self, running_s: Sequence[float], slots: int) -> float | None:
         """Return the mean in seconds; None before there was a task.

@@ -1,11 +1,18 @@
 """Settings of the queue, for those who send tasks and those who run them."""
 
-from typing import Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tasks.redis_url import check_url
+from tasks.redis_url import check_url, with_password
+from tasks.secret_file import read_secret
+
+
+def _secret_file(path: Path) -> Path:
+    read_secret(path)
+    return path
 
 
 class QueueSettings(BaseSettings):
@@ -18,6 +25,10 @@ class QueueSettings(BaseSettings):
         hide_input_in_errors=True,  # passwords
     )
 
+    # before the URL, whose password it holds
+    password_file: Annotated[Path, AfterValidator(_secret_file)] | None = Field(
+        default=None, validation_alias="REDIS_PASSWORD_FILE"
+    )
     url: str = Field(validation_alias="REDIS_URL", repr=False)
     connect_timeout_s: float = Field(default=2.0, gt=0)
     socket_timeout_s: float = Field(default=2.0, gt=0)
@@ -44,9 +55,10 @@ class QueueSettings(BaseSettings):
 
     @field_validator("url")
     @classmethod
-    def _is_one_of_redis(cls, url: str) -> str:
+    def _is_one_of_redis(cls, url: str, info: ValidationInfo) -> str:
         check_url(url)
-        return url
+        path = info.data.get("password_file")
+        return url if path is None else with_password(url, read_secret(path))
 
     @model_validator(mode="after")
     def _durations_fit(self) -> Self:

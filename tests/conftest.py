@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import hypothesis
 import psycopg
 import pytest
 import redis
+import structlog
 
 from cli.embedded.place import place_for
 from cli.embedded.postgres import EmbeddedPostgres
@@ -18,9 +20,18 @@ from cli.embedded.program import RunningServer
 from cli.embedded.valkey import EmbeddedValkey
 from tests.redis_server import given_server
 
-# how long an example takes is the machine's affair
-hypothesis.settings.register_profile("millrace", deadline=None)
+# how long an example takes, to run or to be thought of, is the machine's affair
+hypothesis.settings.register_profile(
+    "millrace",
+    deadline=None,
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture,
+    ],
+)  # fmt: skip
 hypothesis.settings.load_profile("millrace")
+
+# what threads of the tests' own programs log must not mix with what a command prints
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 _numbers = itertools.count()
 
@@ -38,7 +49,8 @@ def data_folder() -> Iterator[Path]:
 def postgres(data_folder: Path) -> Iterator[EmbeddedPostgres]:
     """The session's PostgreSQL, running; data safety off, since it lives for minutes."""
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    settings |= {"max_connections": "200"}
+    settings |= {"max_connections": "200", "max_prepared_transactions": "20"}
+    settings |= {"wal_level": "logical"}
     server = EmbeddedPostgres(place_for(data_folder), settings=settings)
     server.initialise()
     with RunningServer(server.program(), data_folder / "postgres.log"):
@@ -68,7 +80,8 @@ def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
 @pytest.fixture
 def redis_url(valkey: EmbeddedValkey) -> Iterator[str]:
     """URL of an empty numbered database of the session's Valkey; emptied after the test."""
-    url = valkey.url(next(_numbers) % 1024)
+    # the last ones belong to fixtures that outlive a test, by their numbers from 1000 on
+    url = valkey.url(next(_numbers) % 1000)
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         yield url

@@ -1,7 +1,6 @@
 """Two servers and a Sentinel, for those who are to follow a failover."""
 
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +13,8 @@ import redis
 from cli.embedded.place import place_for
 from cli.embedded.program import Program, RunningServer
 from cli.embedded.valkey import server_of
+from tests.ports import free_port
 from tests.redis_server import given_server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Watched:
@@ -31,8 +25,8 @@ class Watched:
         self._place = place_for(folder)
         self._server = given_server() or server_of(self._place)
         self._servers: list[RunningServer] = []
-        self.ports = [_free_port(), _free_port()]
-        self.sentinel_port = _free_port()
+        self.ports = [free_port(), free_port()]
+        self.sentinel_port = free_port()
         self.url = f"redis+sentinel://127.0.0.1:{self.sentinel_port}/main/0"
 
     def master(self) -> int:
@@ -59,7 +53,14 @@ class Watched:
         for server in self._servers:
             server.start()
         with redis.Redis(port=self.sentinel_port) as asked:
-            _await(lambda: asked.sentinel_master("main")["num-slaves"] == 1)
+            # one that it has heard of, and not from, it would not make master
+            _await(
+                lambda: [
+                    replica
+                    for replica in asked.sentinel_slaves("main")
+                    if replica["master-link-status"] == "ok"
+                ]
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +94,8 @@ class Watched:
 
 
 def _await(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 40
+    # a Sentinel that was held up for two seconds decides nothing for half a minute
+    end = time.monotonic() + 100
     while not condition():
         assert time.monotonic() < end, "the servers never came to that"
         time.sleep(0.02)

@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from typing import TypeVar
 
 import psycopg
 import redis
@@ -17,12 +20,17 @@ from jobs.reconciler import Reconciler
 from jobs.record import TaskClaim
 from jobs.retry import next_pause_s
 from jobs.settings import JobSettings
+from jobs.states import TaskState
 from tasks.bell import Bell, await_ring, leave
 from tasks.errors import QueueUnavailable
 from tasks.events import OnEvent, unheard
+from tasks.heartbeat import LaneWork
 from tasks.lanes import BULK
 from tasks.link import borrowed
+from telemetry.carrier import Continuations
 from worker.held_tasks import HeldTasks
+from worker.outages import Outages
+from worker.slot_times import SlotTimes
 
 OUTAGE_PAUSE_S = 1.0  # between two looks at a server that is away
 END_S = 5.0  # for tasks that are told to stop, to hear it; and for their last words
@@ -30,6 +38,10 @@ LAST_WORDS_PAUSE_S = 0.05
 
 # PostgreSQL is away, or refuses a statement of ours: a deadlock, a timeout, a missing migration
 _TROUBLE = (DatabaseError, psycopg.Error)
+# That goes by.  With the rest an end would be tried for ever that can never be written.
+_PASSING = (DatabaseError, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -45,14 +57,19 @@ class BulkRunner:
         kinds: Iterable[Kind],
         settings: JobSettings,
         *,
+        pools: AbstractSet[str],
         name: str,
         slots: int,
         block_s: float,
         random_share: Callable[[], float],
         on_event: OnEvent = unheard,
         on_end: Callable[[str, float], None] = lambda _outcome, _seconds: None,
+        continuations: Continuations | None = None,
     ) -> None:
-        """`on_end` hears how each task ended, and how many seconds it ran."""
+        """`on_end` hears how each task ended, and how many seconds it ran.
+
+        `pools`: names of those that reach our own PostgreSQL.
+        """
         self._ledger = ledger
         self._reconciler = reconciler
         self._client = client
@@ -67,9 +84,12 @@ class BulkRunner:
         self._random_share = random_share
         self._on_event = on_event
         self._on_end = on_end
+        self._continuations = continuations or Continuations()
         self._stopping = threading.Event()
         self._gone = threading.Event()
         self._held = HeldTasks()
+        self._times = SlotTimes(slots)
+        self._outages = Outages(ledger, pools, random_share, self._gone.wait)
         self._slots = [self._thread(f"bulk-{number}", self._serve) for number in range(slots)]
         self._others = [
             self._thread("bulk-keeper", self._keep),
@@ -85,6 +105,10 @@ class BulkRunner:
     def busy(self) -> int:
         """How many tasks run now."""
         return len(self._held)
+
+    def work(self) -> LaneWork:
+        """Return how busy the lane is, for the roll of workers."""
+        return self._times.work()
 
     def stop(self) -> None:
         """Take nothing new; returns at once."""
@@ -128,7 +152,15 @@ class BulkRunner:
             if claim is None:
                 self._await_work()
             else:
-                self._run(claim)
+                with self._continuations.of(
+                    claim.origin,
+                    f"job {claim.kind}",
+                    {"millrace.task": claim.name, "millrace.attempt": claim.attempt},
+                    what=f"{claim.job_id}/{claim.number}",
+                    attempt=claim.token,  # counts also those that do not count as attempts
+                    job_id=claim.job_id,
+                ) as span:
+                    span.set({"millrace.outcome": self._run(claim)})
 
     def _await_work(self) -> None:
         """Wait until somebody rings, or it is time to look anyway."""
@@ -142,25 +174,28 @@ class BulkRunner:
             _log.debug("ledger polled without Redis", error=str(error))
             self._stopping.wait(OUTAGE_PAUSE_S * (0.5 + self._random_share()))
 
-    def _run(self, claim: TaskClaim) -> None:
+    def _run(self, claim: TaskClaim) -> str:
+        """Run the task; return in a word how that ended."""
         began = time.perf_counter()
         outcome = "not_ended"
         try:
-            with self._held.holding(claim) as context:
+            with self._times.running(), self._held.holding(claim) as context:
                 outcome = self._perform(claim, context)
-                if self._ledger.settle(claim.job_id):
-                    self._bell.ring(1)
+                with suppress(*_PASSING):  # then the reconciler does it
+                    if self._ledger.settle(claim.job_id):
+                        self._bell.ring(1)
         except Lost as error:
             outcome = "lost"
             _log.info("task lost", job=claim.job_id, task=claim.number, error=str(error))
         except _TROUBLE as error:
-            # its lease will lapse, and it counts as a failed attempt
+            # its end could not be written: its lease will lapse, and that is a failed attempt
             _log.warning("task not ended", job=claim.job_id, task=claim.number, error=str(error))
         except Exception:  # noqa: BLE001
             # a defect of ours: it must show, but a slot that ends in silence would be worse
             _log.exception("task not ended", job=claim.job_id, task=claim.number)
         finally:
             self._on_end(outcome, time.perf_counter() - began)
+        return outcome
 
     def _perform(self, claim: TaskClaim, context: TaskContext) -> str:
         """Run the task and note how it ended; return that in a word.  Raises Lost and db.errors."""
@@ -173,28 +208,79 @@ class BulkRunner:
                 self._ledger.done(claim, done, kind, policy.attempts, events)
         except Lost:
             raise
-        except Exception as error:  # whatever it is, it is this attempt's end
-            if context.stop_reason == "lost":
-                raise Lost("it was cancelled, or taken over") from error
-            if context.stop_reason == "stopping":
-                self._ledger.release(claim)
-                return "released"
-            if isinstance(error, PermanentFailure):
-                failure = Failure(error.error_class, str(error), None)
-            else:
-                share = self._random_share()
-                pause_s = next_pause_s(policy, claim.attempt, claim.max_attempts, share)
-                failure = Failure(type(error).__name__, str(error), pause_s)
-            return self._failed(claim, context, failure)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this attempt's end
+            return self._ended_early(claim, context, error)
         if done.adds:
             self._bell.ring(len(done.adds))
         return "done"
 
+    def _ended_early(self, claim: TaskClaim, context: TaskContext, error: Exception) -> str:
+        """Note the end of an attempt that `error` ended; return it in a word."""
+        if context.stop_reason == "lost":
+            raise Lost("it was cancelled, or taken over") from error
+        if context.stop_reason == "stopping":
+            self._insist(context, lambda: self._ledger.release(claim))
+            return "released"
+        if self._outages.ended(claim, error):
+            return self._wait_out(claim, context, error)
+        if isinstance(error, PermanentFailure):
+            failure = Failure(error.error_class, str(error), None)
+        else:
+            share = self._random_share()
+            policy = self._policies[claim.kind]
+            pause_s = next_pause_s(policy, claim.attempt, claim.max_attempts, share)
+            failure = Failure(type(error).__name__, str(error), pause_s)
+        return self._failed(claim, context, failure)
+
+    def _wait_out(self, claim: TaskClaim, context: TaskContext, error: Exception) -> str:
+        """Give the attempt back that an outage ended."""
+        outage = Failure(type(error).__name__, str(error), self._outages.pause_s(claim))
+
+        def release() -> bool:
+            with self._held.saying(claim, context) as events:
+                released = self._ledger.release(claim, outage, events)
+            if not released:
+                self._held.give_back(events)
+            return released
+
+        if not self._insist(context, release):
+            raise Lost("it was taken over, or done, before it was given back")
+        self._on_event(
+            "outage",
+            f"{outage.error_class}: {outage.error[:500]}",
+            lane=BULK.name, job=claim.job_id, task=claim.number, kind=claim.kind,
+            attempt=claim.attempt, pause_s=outage.pause_s,
+        )  # fmt: skip
+        return "outage"
+
+    def _insist(self, context: TaskContext, write: Callable[[], T]) -> T:
+        """Write a task's end, when PostgreSQL is away as soon as it is back.
+
+        Else the lease would have to lapse, and that counts as a failed attempt.  The claim is kept
+        meanwhile, and renewed as soon as that works; who has taken the task over is let go on.
+        A worker that stops waits for this as for any task that it holds.
+        """
+        while True:
+            try:
+                return write()
+            except _PASSING as error:
+                if context.stop_reason == "lost":
+                    raise Lost("it was taken over before its end was written") from error
+                if self._gone.is_set():
+                    raise
+                _told("a task's end waits", error)
+                self._gone.wait(OUTAGE_PAUSE_S * (0.5 + self._random_share()))
+
     def _failed(self, claim: TaskClaim, context: TaskContext, failure: Failure) -> str:
-        with self._held.saying(claim, context) as events:
-            state = self._ledger.failed(claim, failure, events)
+        def note() -> TaskState | None:
+            with self._held.saying(claim, context) as events:
+                state = self._ledger.failed(claim, failure, events)
+            if state is None:
+                self._held.give_back(events)
+            return state
+
+        state = self._insist(context, note)
         if state is None:
-            self._held.give_back(events)
             raise Lost("it was taken over before its failure was noted")
         self._on_event(
             "dead_letter" if state == "dead" else "failed_attempt",

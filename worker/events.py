@@ -1,15 +1,17 @@
 """What changes in a worker: each change is one line of the log, and one count."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
-Level = Literal["info", "warning", "error"]
+from telemetry.events import Level, StateEvents
 
 # each is explained in docs/trouble.md
 EVENTS: Mapping[str, Level] = {
+    "acceleration_began": "info",
+    "acceleration_ended": "info",
+    "acceleration_refused": "warning",
     "breaker_opened": "warning",
     "breaker_half_opened": "info",
     "breaker_closed": "info",
@@ -17,31 +19,24 @@ EVENTS: Mapping[str, Level] = {
     "dead_consumer_removed": "info",
     "dead_letter": "error",
     "failed_attempt": "warning",
+    "keeper_restarted": "error",
     "lease_lapsed": "warning",
     "lease_reclaimed": "warning",
+    "outage": "warning",
     "redis_outage_began": "warning",
     "redis_outage_ended": "info",
+    "segment_build_failed": "warning",
+    "segment_clean_up_failed": "warning",
+    "segments_damaged": "error",
+    "tracking_broken": "warning",
     "worker_draining": "info",
 }
 
 _log = structlog.get_logger(__name__)
 
 
-class Events:
-    """Tells of changes; `emit` may be called by any thread."""
+class Events(StateEvents):
+    """Those of EVENTS."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._counter = Counter(
-            "millrace_events",
-            "Changes of state, by name: see docs/trouble.md.",
-            ("event",),
-            registry=registry,
-        )
-        for name in EVENTS:  # an alert needs the 0 before the 1
-            self._counter.labels(name)
-
-    def emit(self, name: str, cause: str, /, **facts: object) -> None:
-        """Log the event `name`, one of EVENTS, with its cause, and count it."""
-        level = EVENTS[name]
-        self._counter.labels(name).inc()
-        getattr(_log, level)(name.replace("_", " "), _event=name, cause=cause, **facts)
+        super().__init__(registry, EVENTS, _log)

@@ -1,9 +1,13 @@
 """Why a fragment has no partial: errors of any kind, told to the one who asked."""
 
+from collections.abc import Sequence
+
 import psycopg
 
+from columnar.errors import AnswerTooLarge, EngineRefuses
+from columnar.errors import OutOfTime as EngineOutOfTime
 from db.errors import DatabaseError
-from query.fragment import FragmentError
+from query.fragment import SEGMENT, FragmentError
 
 QUERY_CANCELED = "57014"  # statement_timeout as well as a cancel request
 LOCK_NOT_AVAILABLE = "55P03"
@@ -11,6 +15,14 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 class SnapshotGone(Exception):
     """The exported snapshot cannot be imported: its transaction has ended."""
+
+
+class SegmentsUnreadable(Exception):
+    """Files of segments, by their `names`, are not what was written, or gone."""
+
+    def __init__(self, names: Sequence[str], reason: str) -> None:
+        super().__init__(reason)
+        self.names = names
 
 
 class PartialTooLarge(Exception):
@@ -37,9 +49,13 @@ def fragment_error(error: Exception) -> FragmentError:
             return FragmentError("database", str(error))
         case SnapshotGone():
             return FragmentError("snapshot", str(error))
-        case PartialTooLarge():
+        case SegmentsUnreadable():
+            return FragmentError(SEGMENT, str(error), detail="\n".join(error.names))
+        case PartialTooLarge() | AnswerTooLarge():
             return FragmentError("too_large", str(error))
-        case OutOfTime():
+        case EngineRefuses():
+            return FragmentError("columnar", str(error))
+        case OutOfTime() | EngineOutOfTime():
             return FragmentError("timeout", str(error))
         case _:
             return FragmentError("internal", f"{type(error).__name__}: {error}")

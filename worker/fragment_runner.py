@@ -1,23 +1,27 @@
-"""Runs one fragment on PostgreSQL and returns its partial."""
+"""Runs one fragment, on PostgreSQL or over segments, and returns its partial."""
 
 import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import psycopg
 import structlog
 from psycopg.pq import ExecStatus
 
+from columnar.errors import EngineRefuses
 from db.database import Database
 from db.describe import describe
 from db.pool import Connection, Row
 from db.questions import ResultColumn, columns_of
 from db.sqlstate import is_infrastructure
+from query.columnar.task import ColumnarFragment, is_columnar
 from query.fragment import ColumnType, Fragment, Partial
 from tasks.errors import MessageMalformed, TaskFailed
 from tasks.lease import Lease
+from telemetry.spans import commented, span
+from worker.columnar_runner import ColumnarRunner
 from worker.failures import OutOfTime, PartialTooLarge, SnapshotGone, fragment_error
 
 BATCH_ROWS = 1_000
@@ -35,8 +39,9 @@ class FragmentRunner:
     before the worker's memory is full.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, over_segments: ColumnarRunner | None = None) -> None:
         self._database = database
+        self._over_segments = over_segments
 
     def run(self, lease: Lease) -> bytes:
         """Return the encoded partial.
@@ -44,8 +49,10 @@ class FragmentRunner:
         Raises TaskFailed with an encoded FragmentError, and MessageMalformed.
         """
         try:
-            fragment = _fragment(lease.task.payload)
-            return self._partial(fragment, lease).encode()
+            payload = lease.task.payload
+            if is_columnar(payload):
+                return self._over(_columnar_fragment(payload), lease).encode()
+            return self._partial(_fragment(payload), lease).encode()
         except MessageMalformed:
             raise
         except Exception as error:  # each becomes the answer
@@ -54,8 +61,36 @@ class FragmentRunner:
                 _log.exception("fragment failed", task=lease.task.id)
             raise TaskFailed(reason.encode()) from error
 
+    def _over(self, fragment: ColumnarFragment, lease: Lease) -> Partial:
+        over_segments = self._over_segments
+        if over_segments is None:
+            raise EngineRefuses("this worker has no folder of segments")
+        fetched, postgresql_s = {}, 0.0
+        if fragment.fetches:
+            with self._at_snapshot(fragment.snapshot, lease) as (connection, before_s):
+                fetched = over_segments.fetched(connection, fragment)
+                postgresql_s = connection.waited_s - before_s
+        with span("execute") as executing:
+            partial = over_segments.partial(
+                fragment, fetched, timeout_s=_remaining_s(lease), cancelling=lease.cancelling
+            )
+            executing.set({"millrace.rows": partial.row_count, "millrace.engine": "duckdb"})
+        return replace(partial, postgresql_s=postgresql_s)
+
     def _partial(self, fragment: Fragment, lease: Lease) -> Partial:
-        with self._database.connection(_remaining_s(lease)) as connection:
+        with self._at_snapshot(fragment.snapshot, lease) as (connection, before_s):
+            with span("execute") as executing:
+                partial = _run(connection, fragment)
+                executing.set({"millrace.rows": partial.row_count})
+            return replace(partial, postgresql_s=connection.waited_s - before_s)
+
+    @contextlib.contextmanager
+    def _at_snapshot(self, snapshot: str, lease: Lease) -> Iterator[tuple[Connection, float]]:
+        """Lend a connection in a transaction at the snapshot; also tell how long it had waited."""
+        with contextlib.ExitStack() as stack:
+            with span("pool.wait"):
+                checkout = self._database.connection(_remaining_s(lease))
+                connection = stack.enter_context(checkout)
             before_s = connection.waited_s
             # where PostgreSQL does not even end what its own limit should have ended
             connection.patience_s = None
@@ -66,14 +101,20 @@ class FragmentRunner:
                     connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
             with lease.cancelling(cancel):
-                _begin(connection, fragment.snapshot, lease)
-                partial = _run(connection, fragment)
-            return replace(partial, postgresql_s=connection.waited_s - before_s)
+                _begin(connection, snapshot, lease)
+                yield connection, before_s
 
 
 def _fragment(payload: bytes) -> Fragment:
     try:
         return Fragment.decode(payload)
+    except ValueError as error:
+        raise MessageMalformed(str(error)) from error
+
+
+def _columnar_fragment(payload: bytes) -> ColumnarFragment:
+    try:
+        return ColumnarFragment.decode(payload)
     except ValueError as error:
         raise MessageMalformed(str(error)) from error
 
@@ -101,7 +142,7 @@ def _begin(connection: Connection, snapshot: str, lease: Lease) -> None:
 
 def _run(connection: Connection, fragment: Fragment) -> Partial:
     cursor = connection.cursor()
-    stream = cursor.stream(fragment.sql.encode(), fragment.params, size=BATCH_ROWS)
+    stream = cursor.stream(commented(fragment.sql).encode(), fragment.params, size=BATCH_ROWS)
     rows: list[Row] = []
     columns: tuple[ColumnType, ...] = ()
     size = 0

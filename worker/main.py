@@ -2,66 +2,57 @@
 
 import contextlib
 import os
-import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import redis
 import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
-from db.breaker import BreakerListener, BreakerState
+from db.breaker import BreakerListener
 from db.breaker_board import BreakerBoard
 from db.breaker_watch import BreakerWatch
 from db.database import Database
 from db.errors import DatabaseError
 from db.own import own_database
 from db.reader import reader_database
-from db.sealing_key import SealingKey
 from db.settings import DatabaseSettings
-from hashing.digester import Digester
-from hashing.known_answers import self_test
-from hashing.passwords.known_answers import self_test as password_self_test
-from hashing.passwords.scheme import Limits
 from hashing.passwords.settings import PasswordLimits
-from jobs.clean_up import CleanUp
-from jobs.kind import Kind
-from jobs.ledger import Ledger, worker_session
-from jobs.reconciler import Reconciler
+from jobs.ledger import worker_session
 from jobs.settings import HashKeySettings, JobSettings, UploadSettings
-from jobs.upload_clean_up import UploadCleanUp
 from jobs.uploads import Uploads
-from tasks.bell import Bell
+from segments.settings import SegmentSettings
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
-from tasks.events import OnEvent, unheard
-from tasks.lanes import BULK, PASSWORD, QUERY
+from tasks.events import OnEvent
+from tasks.lanes import BULK, QUERY
 from tasks.settings import QueueSettings
+from telemetry.carrier import Continuations
+from telemetry.logs import configure_logs
+from telemetry.metrics_server import CannotListen, MetricsServer
+from telemetry.settings import TracingSettings
+from telemetry.wiring import build_tracer
 from worker.bulk_runner import BulkRunner
+from worker.columnar_wiring import build_columnar_runner
 from worker.events import Events
 from worker.fragment_runner import FragmentRunner
+from worker.keeping.metrics import KeepingMetrics
+from worker.keeping.process import KeeperProcess
 from worker.kinds import Tools, job_kinds
-from worker.logs import configure_logs
-from worker.metrics import PoolCollector, WorkerMetrics
-from worker.metrics_server import CannotListen, MetricsServer
-from worker.password_runner import PasswordRunner, lower_priority
+from worker.metrics import DiskCollector, PoolCollector, WorkerMetrics
 from worker.settings import WorkerSettings
+from worker.task_scope import within_request
+from worker.wiring import breaker_listener, bulk_runner, password_lane, tested_digester
 
 BAD_SETTINGS = 2
 NOT_DRAINED = 1
 DATABASE_RETRY_S = 0.5
-BREAKER_EVENTS: Mapping[BreakerState, str] = {
-    "open": "breaker_opened",
-    "half_open": "breaker_half_opened",
-    "closed": "breaker_closed",
-}
 KEEPING_CONNECTIONS = 3  # of the bulk lane: one renews leases, two reconcile
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
@@ -84,8 +75,10 @@ class Worker:
         watch: BreakerWatch,
         drain_timeout_s: float,
         emit: OnEvent,
+        keeper: KeeperProcess | None = None,
     ) -> None:
         self._emit = emit
+        self._keeper = keeper
         self._waiting = True
         self._database = pools[0]
         self._pools = pools
@@ -113,6 +106,8 @@ class Worker:
         self._stopping.set()
         self._consumer.stop()
         self._bulk.stop()
+        if self._keeper is not None:
+            self._keeper.stop()
 
     def run(self) -> None:
         """Serve until stopped; then tell the main thread."""
@@ -122,6 +117,9 @@ class Worker:
                     open_pools.enter_context(pool)
                 self._watch.start()
                 open_pools.callback(self._watch.stop)
+                if self._keeper is not None:  # as the bulk lane
+                    self._keeper.start()
+                    open_pools.callback(self._keeper.join)
                 self._bulk.start()  # at once: it needs no Redis, and waits for PostgreSQL itself
                 self._await_database()
                 self._waiting = False
@@ -163,6 +161,8 @@ def main() -> int:
         hash_keys = HashKeySettings().decoded()
         upload_limits = UploadSettings().limits
         password_limits = PasswordLimits()
+        tracing = TracingSettings()
+        segment_settings = SegmentSettings()
         database_settings = DatabaseSettings().model_copy(
             update={
                 "pool_size": settings.slots,
@@ -172,11 +172,14 @@ def main() -> int:
     except ValidationError as error:
         print(f"worker: {_in_one_line(error)}", file=sys.stderr)  # noqa: T201 - no log yet
         return BAD_SETTINGS
-    configure_logs(settings)
+    configure_logs(settings.log_level, settings.log_format)
     # Signals are waited for, not handled: a handler might run while its own thread holds a lock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {_ENDED})
     registry = CollectorRegistry()
     events, metrics = Events(registry), WorkerMetrics(registry)
+
+    tracer = build_tracer(tracing, "millrace-worker", metrics.spans_went)
+    continuations = Continuations(tracer)
 
     def listeners(pool: str) -> list[BreakerListener]:
         return [breaker_listener(events.emit, pool)]
@@ -205,23 +208,25 @@ def main() -> int:
         )
         for database, url in job_settings.databases.items()
     }
+    try:
+        over_segments = build_columnar_runner(settings, segment_settings, metrics.scanned)
+    except OSError as error:
+        print(f"worker: MILLRACE_SEGMENTS_FOLDER: {error}", file=sys.stderr)  # noqa: T201
+        return BAD_SETTINGS
     name = worker_name()
     client = connect(queue_settings, f"millrace/{name}")
     lanes = [
-        replace(one, handler=metrics.measured(one.lane, one.handler))
+        replace(
+            one,
+            handler=metrics.measured(
+                one.lane, within_request(continuations, one.lane, one.handler)
+            ),
+        )
         for one in (
-            LaneSlots(QUERY, settings.slots, FragmentRunner(database).run),
+            LaneSlots(QUERY, settings.slots, FragmentRunner(database, over_segments).run),
             *password_lane(settings, own, password_limits.limits()),
         )
     ]
-    consumer = Consumer(
-        client,
-        queue_settings,
-        name=name,
-        lanes=lanes,
-        also=[BULK] if settings.bulk_slots else [],
-        on_event=events.emit,
-    )
     bulk = bulk_runner(
         own,
         client,
@@ -240,8 +245,19 @@ def main() -> int:
         name=name,
         slots=settings.bulk_slots,
         block_s=queue_settings.block_s,
+        pools=[bulk_reader],
         on_event=events.emit,
         on_end=partial(metrics.ended, BULK),
+        continuations=continuations,
+    )
+    consumer = Consumer(
+        client,
+        queue_settings,
+        name=name,
+        lanes=lanes,
+        also={BULK: bulk.work} if settings.bulk_slots else {},
+        on_event=events.emit,
+        reads_segments=over_segments is not None,
     )
     for one in lanes:
         metrics.has_slots(one.lane, one.slots)
@@ -249,6 +265,7 @@ def main() -> int:
     metrics.watch_busy(BULK, lambda: bulk.busy)
     pools = [database, own, bulk_reader, *others.values()]
     registry.register(PoolCollector(pools))
+    registry.register(DiskCollector(settings.disk_path))
     # the further databases of jobs are others' servers: what is said of PostgreSQL is not of them
     breakers = {pool.name: pool.breaker for pool in (database, own, bulk_reader)}
     watch = BreakerWatch(
@@ -258,7 +275,10 @@ def main() -> int:
             "breaker_commanded", reason or "the order is over", mode=mode, before=before
         ),
     )
-    worker = Worker(pools, consumer, bulk, watch, settings.drain_timeout_s, events.emit)
+    keeper = None
+    if segment_settings.folder is not None and settings.keeper == "on":
+        keeper = KeeperProcess(KeepingMetrics(registry), events.emit)
+    worker = Worker(pools, consumer, bulk, watch, settings.drain_timeout_s, events.emit, keeper)
     if settings.metrics_listen != "off":
         try:
             server = MetricsServer(settings.metrics_listen, registry, worker.health)
@@ -277,83 +297,9 @@ def main() -> int:
         stopping = True
         worker.stop(signal.Signals(received).name)
     thread.join()
+    if tracer is not None:
+        tracer.stop()
     return worker.exit_code
-
-
-def breaker_listener(emit: OnEvent, pool: str) -> BreakerListener:
-    """Return what tells of each change of the breaker of `pool`."""
-
-    def changed(old: BreakerState, new: BreakerState, error: BaseException | None) -> None:
-        emit(BREAKER_EVENTS[new], str(error or f"was {old}").strip(), pool=pool)
-
-    return changed
-
-
-def password_lane(settings: WorkerSettings, own: Database, limits: Limits) -> list[LaneSlots]:
-    """Return what a worker takes of the password lane, if anything."""
-    if settings.password_slots == 0:
-        return []
-    failures = password_self_test()
-    for scheme, reason in failures.items():
-        _log.error("password scheme out of service", scheme=scheme, reason=reason)
-    handler = PasswordRunner(SealingKey(own).get, limits, failures).run
-    return [
-        LaneSlots(
-            PASSWORD,
-            settings.password_slots,
-            handler,
-            prepare=lambda: lower_priority(settings.password_nice),
-        )
-    ]
-
-
-def bulk_runner(
-    own: Database,
-    client: redis.Redis,
-    kinds: Sequence[Kind],
-    settings: JobSettings,
-    *,
-    name: str,
-    slots: int,
-    block_s: float,
-    on_event: OnEvent = unheard,
-    on_end: Callable[[str, float], None] = lambda _outcome, _seconds: None,
-) -> BulkRunner:
-    """Return a worker's bulk lane, not started."""
-    ledger = Ledger(own, lease_s=settings.lease_s, retention_s=settings.retention_s)
-    # of its own, so that nobody who counts on the order of the shared one's numbers is disturbed
-    random_share = random.Random().random  # noqa: S311 - to spread attempts and rounds
-    policies = {kind.name: settings.policy(kind.name, kind.retry) for kind in kinds}
-    reconciler = Reconciler(
-        own,
-        ledger,
-        [CleanUp(own, key_retention_s=settings.key_retention_s), UploadCleanUp(own)],
-        Bell(client),
-        policies,
-        random_share,
-        on_event,
-    )
-    return BulkRunner(
-        ledger,
-        reconciler,
-        client,
-        kinds,
-        settings,
-        name=name,
-        slots=slots,
-        block_s=block_s,
-        random_share=random_share,
-        on_event=on_event,
-        on_end=on_end,
-    )
-
-
-def tested_digester() -> Digester:
-    """Test all algorithms, which takes some milliseconds; return those that passed."""
-    failures = self_test()
-    for name, reason in failures.items():
-        _log.error("algorithm out of service", algorithm=name, reason=reason)
-    return Digester(failures)
 
 
 def _in_one_line(error: ValidationError) -> str:

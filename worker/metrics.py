@@ -1,7 +1,9 @@
 """What Prometheus reads of a worker: names `millrace_worker_*`."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -21,7 +23,7 @@ _BUCKETS = (
 OUTCOMES: Mapping[Lane, Sequence[str]] = {
     QUERY: ("done", "failed", "cancelled"),
     PASSWORD: ("done", "failed", "cancelled"),
-    BULK: ("done", "failed", "dead", "lost", "released", "not_ended"),
+    BULK: ("done", "failed", "dead", "lost", "released", "outage", "not_ended"),
 }
 
 
@@ -55,6 +57,25 @@ class WorkerMetrics:
             self._busy.labels(lane.name)
             for outcome in outcomes:
                 self._tasks.labels(lane.name, outcome)
+        self._spans = Counter(
+            "millrace_worker_trace_spans",
+            "Spans of traces, by what became of them: exported or dropped.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in ("exported", "dropped"):
+            self._spans.labels(outcome)
+        self._columnar_seconds = Histogram(
+            "millrace_worker_columnar_seconds",
+            "How long DuckDB took for a fragment over segments.",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._columnar_bytes = Counter(
+            "millrace_worker_columnar_bytes",
+            "Bytes of the files of segments that these fragments named; not all of each is read.",
+            registry=registry,
+        )
         ProcessCollector(registry=registry)
 
     def has_slots(self, lane: Lane, slots: int) -> None:
@@ -64,6 +85,15 @@ class WorkerMetrics:
     def watch_busy(self, lane: Lane, busy: Callable[[], int]) -> None:
         """Ask `busy` how many tasks of a lane run, whenever somebody wants to know."""
         self._busy.labels(lane.name).set_function(busy)
+
+    def spans_went(self, outcome: str, spans: int) -> None:
+        """Count spans that were sent, or were not."""
+        self._spans.labels(outcome).inc(spans)
+
+    def scanned(self, seconds: float, size: int) -> None:
+        """Count a fragment over segments of `size` bytes."""
+        self._columnar_seconds.observe(seconds)
+        self._columnar_bytes.inc(size)
 
     def ended(self, lane: Lane, outcome: str, seconds: float) -> None:
         """Count a task that has ended."""
@@ -119,3 +149,25 @@ class PoolCollector(Collector):
             waiting.add_metric([status.name], status.waiting)
             breaker.add_metric([status.name], _BREAKER_STATES[status.breaker])
         yield from (connections, waiting, breaker)
+
+
+class DiskCollector(Collector):
+    """How full a folder's file system is."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what the operating system tells; nothing when it does not."""
+        space = GaugeMetricFamily(
+            "millrace_worker_disk_bytes",
+            "The file system of MILLRACE_WORKER_DISK_PATH: its size, and what is free of it.",
+            labels=["kind"],
+        )
+        try:
+            usage = shutil.disk_usage(self._folder)
+        except OSError:  # unmounted, or taken away: no number is better than an old one
+            return
+        space.add_metric(["size"], usage.total)
+        space.add_metric(["free"], usage.free)
+        yield space

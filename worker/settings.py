@@ -1,8 +1,9 @@
 """Settings of a worker, read from the environment."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import DirectoryPath, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -25,11 +26,17 @@ class WorkerSettings(BaseSettings):
     password_nice: int = Field(default=10, ge=0, le=19)
     """By how much their threads go behind all else in the worker (Linux)."""
 
+    keeper: Literal["on", "off"] = "on"
+    """Whether a process beside it builds and refreshes segments, where there is a folder."""
+
     drain_timeout_s: float = Field(default=30.0, gt=0)
     """How long a stopping worker finishes what it holds, in seconds."""
 
     metrics_listen: str = "off"
     """Address of `/metrics` and `/health`, host:port, with port 0 for a free one; or `off`."""
+
+    disk_path: DirectoryPath = Path()
+    """A folder; how full its file system is, is told as a metric."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="MILLRACE_LOG_LEVEL"
@@ -37,6 +44,16 @@ class WorkerSettings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         default="json", validation_alias="MILLRACE_LOG_FORMAT"
     )
+
+    columnar_threads: int = Field(default=0, ge=0, le=1024)
+    """Processors that DuckDB uses for all fragments over segments together; 0: those there are."""
+
+    columnar_memory_mb: int = Field(default=0, ge=0)
+    """Memory that DuckDB may hold, for all fragments together, in MiB; then it spills to disk.
+    0: an eighth of what the worker may have, and 128 at least."""
+
+    columnar_temp_mb: int = Field(default=2048, ge=0)
+    """What it may spill to the folder for temporary files, in MiB; beyond, PostgreSQL answers."""
 
     @field_validator("metrics_listen")
     @classmethod

@@ -23,6 +23,7 @@ from app.queries.replicas import ReplicaAnswer, ReplicaQueries
 from app.queries.request import QueryInput, Timings
 from app.queries.service import QueryService
 from db.errors import DatabaseUnavailable
+from telemetry.spans import span
 
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.1
@@ -184,7 +185,8 @@ class Answers:
             if leads:
                 return self._lead(query, key, policy, control, flight)
             asked_at = self._monotonic()
-            landing = self._flights.wait(flight, control)
+            with span("cache.wait"):
+                landing = self._flights.wait(flight, control)
             if landing.what == "alone":
                 status = CacheStatus("miss", "who computed it before met an error")
                 return self._alone(query, control, status)
@@ -211,9 +213,7 @@ class Answers:
                     return self._told(landing, "miss")
                 given = self._given(query, key, found, store)
                 if given is not None:
-                    landing = Landing(
-                        "shared", given.answer, given.etag, self._monotonic() - given.age_s, True
-                    )
+                    landing = Landing("shared", given.answer, given.etag, found.computed_at, True)
                     return given
                 if found.what != "wait":
                     with self._keeping.lease(store, key.key, token):
@@ -232,7 +232,7 @@ class Answers:
 
     def _pause(self, control: Control, pause_s: float) -> None:
         event = threading.Event()
-        with control.cancelling(event.set):
+        with span("cache.wait"), control.cancelling(event.set):
             event.wait(min(pause_s, control.remaining_s()))
         control.remaining_s()
 
@@ -244,13 +244,14 @@ class Answers:
             return self._compute(query, key, control, began=_begun(found, store))
         except DatabaseUnavailable:
             unpacked_value = unpacked(found.value) if found.value is not None else None
-            is_allowed = policy.max_age_s is None and found.age_s <= self._settings.cache_stale_s
+            age_s = self._monotonic() - found.computed_at  # with what was waited for PostgreSQL
+            is_allowed = policy.max_age_s is None and age_s <= self._settings.cache_stale_s
             if unpacked_value is None or not is_allowed:
                 raise
             answer, etag = unpacked_value
-            reason = f"PostgreSQL is away; this is from {found.age_s:.0f} s ago"
+            reason = f"PostgreSQL is away; this is from {age_s:.0f} s ago"
             answer = replace(answer, reason=reason)
-            return Landing("stale", answer, etag, self._monotonic() - found.age_s, True)
+            return Landing("stale", answer, etag, found.computed_at, True)
 
     def _compute(
         self, query: QueryInput, key: RequestKey, control: Control, *, began: str | None
@@ -266,7 +267,7 @@ class Answers:
         if not is_whole or len(value) > self._settings.cache_max_answer_bytes:
             return Landing("shared", answer, etag, began_at, False)
         entry = Entry(
-            key.key, value, key.tables or (), cost_s, cost_s, answer.snapshot, began, key.request,
+            key.key, value, key.tables or (), began_at, cost_s, answer.snapshot, began, key.request,
             self._keeping.text_of(query),
         )  # fmt: skip
         stored = self._put(entry)
@@ -282,7 +283,8 @@ class Answers:
             if store.name == "redis" and entry.began is None:
                 return None  # it began while Redis was away: what was invalidated is not known
             try:
-                return store.put(entry)
+                with span("cache.store", {"millrace.store": store.name}):
+                    return store.put(entry)
             except StoreUnavailable as error:
                 self._stores.failed(store, error)
         return None
@@ -292,10 +294,13 @@ class Answers:
     ) -> tuple[Found, Store] | tuple[None, None]:
         while (store := self._stores.current) is not None:
             try:
-                return (
-                    store.enter(key.key, oldest_s=oldest_s, token=token, request=key.request),
-                    store,
-                )
+                asked_at = self._monotonic()
+                with span("cache.lookup", {"millrace.store": store.name}) as looking:
+                    found = store.enter(
+                        key.key, oldest_s=oldest_s, token=token, request=key.request
+                    )
+                    looking.set({"millrace.found": found.what})
+                return replace(found, computed_at=asked_at - found.age_s), store
             except StoreUnavailable as error:
                 self._stores.failed(store, error)
         return None, None
@@ -313,8 +318,8 @@ class Answers:
         ttl_s = self._settings.cache_ttl_s
         if store.name == "redis" and found.hits == AGEING_HITS:
             entry = Entry(
-                key.key, found.value, key.tables or (), found.age_s, found.cost_s, answer.snapshot,
-                None,
+                key.key, found.value, key.tables or (), found.computed_at, found.cost_s,
+                answer.snapshot, None,
             )  # fmt: skip
             self._keeping.write_behind(entry)
         if found.age_s > AGEING_SHARE * ttl_s and found.hits >= AGEING_HITS:

@@ -1,7 +1,8 @@
 """Answers in PostgreSQL: what is left of the cache while Redis is away."""
 
 import base64
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -38,10 +39,12 @@ RETURNING 1
 """
 RELEASE = "DELETE FROM millrace.cache_lease WHERE key = $1 AND token = $2"
 
+# Asked before PUT, and not in it: it may wait for a lock, or a PostgreSQL that hangs.
+NOW = "SELECT clock_timestamp()"
 PUT = f"""
 INSERT INTO millrace.cache AS e (key, value, tables, snapshot, computed_at, cost_s, size)
 SELECT $1, decode($2, 'base64'), $3::text[], $4::pg_snapshot,
-       clock_timestamp() - make_interval(secs => $5::float8), $6::float8, $7::int
+       $8::timestamptz - make_interval(secs => $5::float8), $6::float8, $7::int
  WHERE {COUNTS.format(tables="$3::text[]", snapshot="$4::pg_snapshot")}
     ON CONFLICT (key) DO UPDATE
    SET value = excluded.value, tables = excluded.tables, snapshot = excluded.snapshot,
@@ -85,9 +88,15 @@ class DatabaseStore:
 
     name: Literal["redis", "database"] = "database"
 
-    def __init__(self, database: Database, settings: CacheSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: CacheSettings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._monotonic = monotonic
 
     def enter(self, key: str, *, oldest_s: float, token: str = "", request: str = "") -> Found:  # noqa: ARG002
         """Look `key` up.  Which requests are hot is not counted here.  See Store."""
@@ -110,12 +119,15 @@ class DatabaseStore:
     def put(self, entry: Entry) -> bool:
         """Keep an answer, and make room for it.  See Store."""
         size = len(entry.value) + len(entry.key) + 256
-        values = [
-            entry.key, base64.b64encode(entry.value).decode(), array_literal(list(entry.tables)),
-            entry.snapshot, str(entry.age_s), str(entry.cost_s), str(size),
-        ]  # fmt: skip
+        value, tables = base64.b64encode(entry.value).decode(), array_literal(list(entry.tables))
         kept_s = max(self._settings.cache_stale_s, self._settings.cache_ttl_s)
         with self._connection() as connection:
+            row = connection.execute(NOW).fetchone()
+            age_s = self._monotonic() - entry.computed_at
+            values = [
+                entry.key, value, tables, entry.snapshot, str(age_s), str(entry.cost_s), str(size),
+                row[0] if row else None,
+            ]  # fmt: skip
             stored = connection.execute(PUT, values).fetchone() is not None
             if stored:
                 most = [str(self._settings.cache_database_max_bytes), str(kept_s)]

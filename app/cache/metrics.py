@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter as Counts
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -23,6 +24,8 @@ class CacheMetrics:
             ("origin",),
             registry=registry,
         )
+        for origin in get_args(Origin):  # a rate needs the 0 before the 1
+            self._answers.labels(origin)
         self._evictions = Counter(
             "millrace_app_cache_evictions", "Answers dropped for room.", registry=registry
         )

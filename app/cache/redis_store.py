@@ -5,6 +5,7 @@ of bytes evicts before Redis has to, so that the queue never suffers from the ca
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -41,9 +42,14 @@ class RedisStore:
     name: Literal["redis", "database"] = "redis"
 
     def __init__(
-        self, client: redis.Redis, settings: CacheSettings, on_evicted: Callable[[int], None]
+        self,
+        client: redis.Redis,
+        settings: CacheSettings,
+        on_evicted: Callable[[int], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._monotonic = monotonic
         self._settings = settings
         self._on_evicted = on_evicted
         self._lease_ms = round(settings.cache_lease_s * 1000)
@@ -66,11 +72,13 @@ class RedisStore:
         if entry.began is None:
             return False
         keys = [ENTRY + entry.key, INVALIDATED, USED, SIZES, HOT, REQUESTS]
+        sequence, _, began_ms = entry.began.partition(" ")
+        age_s = self._monotonic() - entry.computed_at
         arguments: list[Argument] = [
-            entry.key, ENTRY, entry.value, entry.began, json.dumps(entry.tables),
-            round(entry.age_s * 1000), self._kept_ms, self._settings.cache_max_bytes,
+            entry.key, ENTRY, entry.value, sequence, json.dumps(entry.tables),
+            round(age_s * 1000), self._kept_ms, self._settings.cache_max_bytes,
             round(entry.cost_s * 1000), entry.request, entry.request_text,
-            self._settings.cache_warm_queries * 10,
+            self._settings.cache_warm_queries * 10, began_ms,
         ]  # fmt: skip
         match self._run(PUT, keys, arguments):
             case [bytes(what), int(evicted), int()]:

@@ -17,7 +17,8 @@ class Found:
     "hit": `value` is good enough.  Else "lead" (the caller computes it, for all), "wait" (somebody
     else does) or "miss" (it only looked), and `value` is one that is too old, or None.
     `age_s` is the value's, `hits` how often it was given, `cost_s` how long it took to compute.
-    `began` is to be handed to `put`: it tells what was invalidated in between.
+    `began` is to be handed to `put`: it tells when, and so what was invalidated in between.
+    `computed_at` is when the value was, by the monotonic clock of who asked, or a little before.
     """
 
     what: What
@@ -26,19 +27,21 @@ class Found:
     hits: int
     cost_s: float
     began: str
+    computed_at: float = 0.0
 
 
 @dataclass(frozen=True)
 class Entry:
     """An answer to be kept under `key`; `request` is `request_text`'s name, and '' for none.
 
-    `age_s` counts from its snapshot, which is `snapshot`.  `began` None: not known to this store.
+    `computed_at`, of this process's monotonic clock, is not after its snapshot, which is
+    `snapshot`.  `began` None: not known to this store.
     """
 
     key: str
     value: bytes
     tables: tuple[str, ...]
-    age_s: float
+    computed_at: float
     cost_s: float
     snapshot: str
     began: str | None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+import structlog
 from flask import Response, g, request
 
 from app.formats.choice import Format, chosen_encoding, chosen_format
@@ -99,6 +100,7 @@ def streamed_answer(
     """
     client, timeout_s, query_id = client_socket(), patience_s(query.timeout_s), g.request_id
     deadline = time.monotonic() + timeout_s
+    structlog.contextvars.bind_contextvars(query_id=query_id)
 
     @contextmanager
     def opened() -> Iterator[tuple[OpenAnswer, Control]]:

@@ -1,7 +1,9 @@
 """Takes a job in: checked, once for each idempotency key, and not lost from then on."""
 
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,19 +14,25 @@ from app.models_jobs import NewJobBody
 from app.problem_types import (
     IDEMPOTENCY_KEY_BUSY,
     IDEMPOTENCY_KEY_REUSED,
+    JOB_UNSURE,
     TOO_MANY_JOBS,
     VALIDATION_FAILED,
 )
 from app.problems import FieldError, Problem
 from app.validation import choose, field_errors
 from db.database import Database
+from db.errors import ConnectionLost, TooSlow
 from db.pool import Connection
 from hashing.errors import OptionRefused
 from jobs.errors import KeyInUse, KeyReused, TooManyJobs
 from jobs.record import NewJob, digest_of
 from jobs.service import Jobs
+from telemetry.carrier import outgoing
 
 RETRY_AFTER_S = 1.0
+# For PostgreSQL to look a key up, and to take a job in: both take milliseconds.  While it hangs its
+# own limits are of no use, and each request holds one of the replica's threads.
+ANSWER_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class Acceptance:
         `file` is the SHA-256 of what came with it.  Asked for before anything is checked: what is
         wrong by now must not keep a client from the job that it has.
         """
-        known = None if key is None else self._jobs.of_key(key)
+        known = None if key is None else self._of_key(key)
         if known is None:
             return None
         job_id, digest = known
@@ -76,7 +84,7 @@ class Acceptance:
 
     def knows(self, key: str) -> bool:
         """Tell whether an idempotency key came before."""
-        return self._jobs.of_key(key) is not None
+        return self._of_key(key) is not None
 
     def read(self, body: NewJobBody) -> Any:
         """Return the parameters as the kind's model."""
@@ -106,16 +114,40 @@ class Acceptance:
             place = ("parameters", *error.option.strip("/").split("/"))
             raise refused(place, error.reason, error.remedy) from error
         job = NewJob(
-            body.kind, kept, body.priority, idempotency_key=key, request=_request(asked, file)
+            body.kind,
+            kept,
+            body.priority,
+            idempotency_key=key,
+            request=_request(asked, file),
+            origin=outgoing(),
         )
-        with self._own.connection() as connection, connection.transaction():
-            accepted = self._insert(connection, job)
-            if accepted.is_new:
-                kind.attach(connection, accepted.job_id, kept)
+        is_written = False
+        try:
+            with self._connection() as connection, connection.transaction():
+                accepted = self._insert(connection, job)
+                if accepted.is_new:
+                    kind.attach(connection, accepted.job_id, kept)
+                is_written = True
+        except (ConnectionLost, TooSlow) as error:
+            if not is_written:
+                raise  # PostgreSQL forgets a transaction that was not to be committed
+            raise _unsure(key) from error
         if accepted.is_new:
             self._on_accepted(body.kind)
             self._jobs.wake()
         return accepted
+
+    def _of_key(self, key: str) -> tuple[str, str] | None:
+        with self._connection() as connection:
+            return self._jobs.of_key_in(connection, key)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Lend a connection for a moment.  Raises db.errors, TooSlow after `ANSWER_S`."""
+        end = time.monotonic() + ANSWER_S
+        with self._own.connection(ANSWER_S) as connection:
+            connection.answer_by = end
+            yield connection
 
     def _insert(self, connection: Connection, job: NewJob) -> Accepted:
         try:
@@ -136,6 +168,16 @@ def _request(body: NewJobBody, file: bytes) -> str:
     # not what the ledger keeps: that may hold what differs each time, such as an upload's id
     asked = [body.kind, body.parameters, body.priority, file.hex()]
     return json.dumps(asked, sort_keys=True, separators=(",", ":"))
+
+
+def _unsure(key: str | None) -> Problem:
+    remedy = (
+        "GET /v1/jobs lists it if it was; sent again, it may be taken in twice."
+        if key is None
+        else "Send it again with the same Idempotency-Key: it is taken in once."
+    )
+    detail = f"PostgreSQL did not confirm the job. {remedy}"
+    return Problem(JOB_UNSURE, detail, retry_after_s=RETRY_AFTER_S)
 
 
 def _key_reused() -> Problem:

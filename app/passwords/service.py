@@ -11,6 +11,8 @@ from tasks.dispatcher import Dispatcher, new_reply_to
 from tasks.errors import MessageMalformed, QueueError, QueueFull
 from tasks.message import Reply
 from tasks.seal import Seal
+from telemetry.carrier import outgoing
+from telemetry.spans import span
 
 FIRST_GUESS_S = 0.5  # of the time of one, before any was seen
 MOST_RETRY_AFTER_S = 60.0
@@ -82,7 +84,10 @@ class Passwords:
 
     def _answer(self, sealed: bytes, name: str, timeout_s: float) -> Reply:
         try:
-            with self._dispatcher.scatter([sealed], timeout_s=timeout_s, reply_to=name) as scatter:
+            sent = self._dispatcher.scatter(
+                [sealed], timeout_s=timeout_s, reply_to=name, headers=outgoing()
+            )
+            with sent as scatter, span("gather"):
                 return next(scatter.gather())
         except QueueFull as error:
             queued = (

@@ -9,7 +9,7 @@ from typing import Any
 from app.queries.catalog_reader import CatalogReader
 from app.queries.errors import RunWhole
 from app.queries.partitioned import FragmentRun, PartitionedRun
-from app.queries.planning import Plan
+from app.queries.plan import Plan
 from app.queries.request import QueryInput, Timings
 from app.queries.settings import QuerySettings
 from app.queries.sql_error import translated
@@ -92,7 +92,7 @@ class Analyzer:
             postgresql=transaction.waited_ms - before_ms + slowest_ms,
         )
         rows = len(result.rows)
-        return Analysis("partitioned", None, rows, result.truncated, runs, timings, None)
+        return Analysis(plan.mode, None, rows, result.truncated, runs, timings, None)
 
     def _direct(
         self,

@@ -1,10 +1,12 @@
 """Reads what planning must know from PostgreSQL's catalog."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from app.queries.errors import RunWhole
 from app.queries.transaction import Described, ReadTransaction
+from db.pool import Row
+from db.questions import Rows
 from query.catalog import Catalog, Table
 from query.expressions import TAKES_ANY
 from query.fragment import ColumnType
@@ -99,15 +101,27 @@ class CatalogReader:
     ) -> tuple[Catalog, Described]:
         """Return the facts about the statement's tables, and the description of `sql`.
 
-        Tables that are not there are left out.  All of it is one round trip.
+        Tables that are not there are left out.  All of it is one round trip, or none where `ask`
+        was there before.
         """
+        known = transaction.catalogs.get(_key(statement, sql))
+        if known is None:
+            self.ask(transaction, statement, sql)
+            known = transaction.catalogs[_key(statement, sql)]
+        return known
+
+    def ask(
+        self, transaction: ReadTransaction, statement: Statement, sql: str, *questions: Rows
+    ) -> list[list[Row]]:
+        """Have what `catalog` returns, and the rows of `questions`, which come first."""
         tables = statement.tables
         schemas = array_literal([table.schema for table in tables])
         names = array_literal([table.name for table in tables])
         called = array_literal(sorted(statement.called | TAKES_ANY))
-        (rows, functions), described = transaction.ask(
-            (TABLES, [schemas, names, self._schema]),
-            (FUNCTIONS, [self._schema, called]),
+        (*answers, rows, functions), described = transaction.ask(
+            *questions,
+            Rows(TABLES, [schemas, names, self._schema], is_kept=True),
+            Rows(FUNCTIONS, [self._schema, called], is_kept=True),
             describing=sql,
         )
         found = {}
@@ -128,7 +142,9 @@ class CatalogReader:
             )
         shadowing = frozenset(name for name, own, _ in functions if name and own == "t")
         immutable = frozenset(name for name, _, harmless in functions if name and harmless == "t")
-        return Catalog(found, shadowing, immutable), described
+        catalog = Catalog(found, shadowing, immutable)
+        transaction.catalogs[_key(statement, sql)] = catalog, described
+        return answers
 
     def table_names(self, transaction: ReadTransaction) -> list[str]:
         """Return the names of what the reader may read in the exposed schema."""
@@ -205,6 +221,10 @@ class CatalogReader:
                 collation=name, deterministic=deterministic == "t",
             )  # fmt: skip
         return complete
+
+
+def _key(statement: Statement, sql: str) -> Hashable:
+    return statement.tables, statement.called, sql
 
 
 def _ambiguous(attributes: list[tuple[str, int, int, str, bool]]) -> Iterator[str]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from app.queries.analysis import Analysis
 from app.queries.catalog_reader import CatalogReader
-from app.queries.planning import Plan, Planner
+from app.queries.plan import Plan
+from app.queries.planning import Planner
 from app.queries.request import QueryInput
 from app.queries.sql_error import translated
 from app.queries.transaction import ReadTransaction
@@ -39,13 +40,16 @@ def explanation(
     plan: Plan,
 ) -> Explanation:
     """Ask PostgreSQL what the plan does not hold already.  Runs nothing.  Raises SqlError."""
-    explained = plan.explained or planner.explain(transaction, statement.sql, query.params)
+    explained = plan.explained or planner.reader.explain(transaction, statement.sql, query.params)
     if plan.split is None:
         reasons = planner.reasons(transaction, statement, query, plan)
         return Explanation(plan, statement, explained, reasons)
-    estimates = [planner.explain(transaction, part.sql, part.params) for part in plan.parts]
+    estimates = [planner.reader.explain(transaction, part.sql, part.params) for part in plan.parts]
     with translated():
-        columns = transaction.describe(plan.parts[0].sql).columns
+        if plan.columnar is not None:
+            columns = plan.columnar.columns
+        else:
+            columns = transaction.describe(plan.parts[0].sql).columns
         types = [fact.name for fact in catalog.type_facts(transaction, columns)]
     named = zip([column.name for column in columns], types, strict=True)
     return Explanation(plan, statement, explained, (), tuple(estimates), tuple(named))

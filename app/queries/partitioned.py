@@ -1,24 +1,30 @@
 """Runs a split query: scatter its fragments, gather the partials, merge them on PostgreSQL."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from app.queries.columnar.errors import SegmentsBroken
+from app.queries.columnar.partials import PartialCache
 from app.queries.direct import Result, collect
 from app.queries.errors import DeadlinePassed, RunWhole
-from app.queries.planning import EXPLAIN, Plan
+from app.queries.plan import Plan
+from app.queries.reader import EXPLAIN
 from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, translated
 from app.queries.transaction import ReadTransaction
 from query.canonical import chosen
+from query.columnar.task import ColumnarFragment
 from query.explained import Explained
-from query.fragment import Fragment, FragmentError, Partial
+from query.fragment import SEGMENT, Fragment, FragmentError, Partial
 from query.merge import Merge, array_literal
 from query.split import SplitPlan
 from tasks.dispatcher import Dispatcher
 from tasks.errors import GatherTimeout, QueueError, QueueFull
 from tasks.message import Reply
+from telemetry.carrier import outgoing
+from telemetry.spans import span
 
 CANCELLED = "57014"
 BUSY_S = 1.0  # a full queue is one for so long, where nobody can tell
@@ -29,7 +35,8 @@ class FragmentRun:
     """How a fragment ran; durations in ms.
 
     It was queued, then it ran in the slot of `worker`, which waited `postgresql_ms` of that time
-    for PostgreSQL.  `attempt` counts from 1: more than that where workers died.
+    for PostgreSQL.  `attempt` counts from 1: more than that where workers died; 0: its partial was
+    kept, and no worker ran it.
     """
 
     worker: str
@@ -59,31 +66,96 @@ class PartitionedRun:
         dispatcher: Dispatcher,
         settings: QuerySettings,
         monotonic: Callable[[], float] = time.monotonic,
+        kept: PartialCache | None = None,
     ) -> None:
         self._transaction = transaction
         self._dispatcher = dispatcher
         self._settings = settings
         self._monotonic = monotonic
-        self.exported = ""
+        self._kept = kept
+        self._exported = ""
+        self.from_kept = 0
+        self.scanned_rows = 0
+
+    def exported(self) -> str:
+        """Return the name of the snapshot, for as long as the transaction lasts."""
+        if not self._exported:
+            with translated():
+                self._exported = self._transaction.export()
+        return self._exported
 
     def gather(self, plan: Plan, query: QueryInput) -> Gathered:
-        """Run the fragments.  Raises RunWhole and DeadlinePassed."""
-        with translated():
-            snapshot = self.exported = self._transaction.export()
-        payloads = [
-            Fragment(
-                index,
+        """Run the fragments, those over segments first.  Raises RunWhole and DeadlinePassed."""
+        over_segments = plan.columnar.parts if plan.columnar is not None else ()
+        fragments = self._at_snapshot([part.fragment for part in over_segments])
+        digests = [fragment.digest for fragment in fragments]
+        partials = self._from_kept(digests)
+        missing = [place for place in range(len(digests)) if place not in partials]
+        self.scanned_rows = sum(over_segments[place].row_count for place in missing)
+        snapshot = self.exported() if plan.parts else ""
+        payloads = {place: fragments[place].encode() for place in missing}
+        payloads |= {
+            place: Fragment(
+                place,
                 part.sql,
                 part.params,
                 snapshot,
                 self._settings.max_partial_rows,
                 self._settings.max_partial_bytes,
             ).encode()
-            for index, part in enumerate(plan.parts)
-        ]
+            for place, part in enumerate(plan.parts, start=len(digests))
+        }
         began = self._monotonic()
+        runs = {place: _not_run(partial) for place, partial in partials.items()}
+        queued_s = self._run(payloads, partials, runs)
+        if plan.columnar is not None:
+            for place in missing:
+                partials[place] = replace(partials[place], columns=plan.columnar.columns)
+            if self._kept is not None:
+                self._kept.put(
+                    {
+                        digest: partials[place]
+                        for place, digest in enumerate(digests)
+                        if digest is not None and place in missing
+                    }
+                )
+        self._check_types(plan, partials.values())
+        if plan.has_children:
+            self._check_children(plan, query)
+        total_ms = (self._monotonic() - began) * 1000
+        execute_ms = max(0.0, total_ms - queued_s * 1000)
+        places = sorted(partials)
+        return Gathered(
+            tuple(partials[place] for place in places), tuple(runs[place] for place in places),
+            queued_s * 1000, execute_ms,
+        )  # fmt: skip
+
+    def _at_snapshot(self, fragments: Sequence[ColumnarFragment]) -> list[ColumnarFragment]:
+        """Give those the snapshot that read rows of PostgreSQL, too."""
+        return [replace(one, snapshot=self.exported()) if one.fetches else one for one in fragments]
+
+    def _from_kept(self, digests: Sequence[str | None]) -> dict[int, Partial]:
+        known = [digest for digest in digests if digest is not None]
+        found = self._kept.get(known) if self._kept is not None else {}
+        self.from_kept = len(found)
+        return {place: found[digest] for place, digest in enumerate(digests) if digest in found}
+
+    def _check_types(self, plan: Plan, partials: Iterable[Partial]) -> None:
+        wanted = [(fact.oid, fact.typmod) for fact in plan.partial_types]
+        for partial in partials:
+            got = [(column.oid, column.typmod) for column in partial.columns]
+            if got[: len(wanted)] != wanted or len(partial.data) != len(got):
+                raise RunWhole("a partial's types are not those that were planned")
+
+    def _run(
+        self, payloads: Mapping[int, bytes], partials: dict[int, Partial],
+        runs: dict[int, FragmentRun],
+    ) -> float:  # fmt: skip
+        """Add partials and runs of the fragments with these places; return the longest queueing."""
+        if not payloads:
+            return 0.0
         try:
-            gathered, runs, queued_s = self._gather(payloads)
+            return self._gather(payloads, partials, runs)
         except GatherTimeout as error:
             raise DeadlinePassed from error
         except QueueFull as error:
@@ -92,41 +164,35 @@ class PartitionedRun:
         except QueueError as error:
             self._transaction.remaining_ms()  # one that was stopped goes no other way
             raise RunWhole(f"workers could not finish it: {error}") from error
-        wanted = [(fact.oid, fact.typmod) for fact in plan.partial_types]
-        for partial in gathered:
-            got = [(column.oid, column.typmod) for column in partial.columns]
-            if got[: len(wanted)] != wanted:
-                raise RunWhole("a partial's types are not those that were planned")
-        if plan.has_children:
-            self._check_children(plan, query)
-        total_ms = (self._monotonic() - began) * 1000
-        execute_ms = max(0.0, total_ms - queued_s * 1000)
-        return Gathered(tuple(gathered), tuple(runs), queued_s * 1000, execute_ms)
 
-    def _gather(self, payloads: list[bytes]) -> tuple[list[Partial], list[FragmentRun], float]:
-        partials: dict[int, Partial] = {}
-        runs: dict[int, FragmentRun] = {}
-        queued_s, rows = 0.0, 0
+    def _gather(
+        self, payloads: Mapping[int, bytes], partials: dict[int, Partial],
+        runs: dict[int, FragmentRun],
+    ) -> float:  # fmt: skip
+        places = list(payloads)
+        queued_s, rows = 0.0, sum(partial.row_count for partial in partials.values())
         timeout_s = self._transaction.remaining_ms() / 1000
         control = self._transaction.control
-        control.fragments_total = len(payloads)
-        with (
-            self._dispatcher.scatter(payloads, timeout_s=timeout_s) as scatter,
-            control.cancelling(scatter.stop),
-        ):
+        control.fragments_total = len(partials) + len(payloads)
+        control.fragments_done = len(partials)
+        with span("scatter", {"millrace.fragments": len(payloads)}):
+            sent = self._dispatcher.scatter(
+                list(payloads.values()), timeout_s=timeout_s, headers=outgoing()
+            )
+        with sent as scatter, control.cancelling(scatter.stop), span("gather"):
             for reply in scatter.gather():
                 if reply.error is not None:
                     self._give_up(FragmentError.decode(reply.error))
                 partial = Partial.decode(reply.payload)
-                partials[reply.index] = partial
-                runs[reply.index] = _run(reply, partial)
+                place = places[reply.index]
+                partials[place] = partial
+                runs[place] = _run(reply, partial)
                 control.fragments_done = len(partials)
                 queued_s = max(queued_s, reply.queued_s)
                 rows += partial.row_count
                 if rows > self._settings.max_partial_rows:
                     raise RunWhole(f"more than {self._settings.max_partial_rows} partial rows")
-        indexes = range(len(payloads))
-        return [partials[index] for index in indexes], [runs[index] for index in indexes], queued_s
+        return queued_s
 
     def _check_children(self, plan: Plan, query: QueryInput) -> None:
         """See that no partition was attached meanwhile: some fragments alone would have read it.
@@ -143,6 +209,8 @@ class PartitionedRun:
     def _give_up(self, error: FragmentError) -> None:
         """Whatever failed, the whole query decides: it may not even meet the same error."""
         self._transaction.remaining_ms()
+        if error.kind == SEGMENT:
+            raise SegmentsBroken((error.detail or "").splitlines(), error.message)
         raise RunWhole(f"a fragment failed ({error.kind}): {error.message}")
 
     def merge(self, plan: Plan, split: SplitPlan, query: QueryInput, gathered: Gathered) -> Result:
@@ -181,6 +249,10 @@ class PartitionedRun:
         if columns != plan.described:
             raise RunWhole("the merged columns are not those of the whole query")
         return Result(columns, rows, truncated)
+
+
+def _not_run(partial: Partial) -> FragmentRun:
+    return FragmentRun("", 0, 0.0, 0.0, 0.0, partial.row_count)
 
 
 def _run(reply: Reply, partial: Partial) -> FragmentRun:

@@ -1,18 +1,23 @@
 """Decides how one query runs: asks PostgreSQL, then the pure planner, and checks what it says."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
-from app.queries.catalog_reader import CatalogReader
+from app.queries.columnar.errors import Cause, LockFirst, NotOverSegments
+from app.queries.columnar.planner import NONE_ACCELERATED, ColumnarPlanner
 from app.queries.errors import RunWhole
 from app.queries.key_reader import Key, KeyReader
+from app.queries.newest import Newest
+from app.queries.plan import Plan
+from app.queries.reader import QueryReader
 from app.queries.request import QueryInput
 from app.queries.settings import QuerySettings
 from app.queries.sql_error import SqlError, translated
-from app.queries.transaction import Described, ReadTransaction
+from app.queries.transaction import ReadTransaction
+from db.errors import DatabaseError
 from query.aggregates import CannotSplit
-from query.canonical import chosen
 from query.catalog import Catalog, Table
+from query.columnar.errors import NotColumnar
 from query.decision import Decision, Limits, decide, why_not_worth
 from query.errors import QueryTooCostly
 from query.explained import Explained
@@ -22,43 +27,15 @@ from query.modifiers import planning_may_tell_more
 from query.planned import PlannedFragment, keyed_fragments, planned_fragments
 from query.prepared import Prepared, SplitCache
 from query.safety import moves_with_time
-from query.split import FragmentTemplate, SplitPlan, reasons_whole
-from query.statement import Statement, TableName
+from query.split import SplitPlan, reasons_whole
+from query.statement import Statement
 from query.types import TypeFact
-from query.views import expanded
 from tasks.dispatcher import Dispatcher
 from tasks.errors import QueueError
 
-EXPLAIN = "EXPLAIN (FORMAT JSON, VERBOSE) "
 NO_ROWS = ("(0,0)", "(0,0)")
 HUGE = 2**31
-DEEPEST_VIEWS = 4
-READINGS = 3
 MOST_KEYS = 2
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a query runs.  `split` None: direct, because of `reason`.
-
-    `table` is the largest of what is cut, `tables` are all that are read, by the names they have in
-    the query.  `parts` are the fragments, chosen for `slots`.  `described` are the columns
-    that the whole query has, so that the merge can be held to them.  `has_children` tells that it
-    reads tables whose rows lie in others, which may come and go.  `busy_s`: it is direct because no
-    slot is free, for so long at a guess.
-    """
-
-    reason: str
-    explained: Explained | None = None
-    split: SplitPlan | None = None
-    table: Table | None = None
-    parts: tuple[PlannedFragment, ...] = ()
-    described: tuple[ColumnType, ...] = ()
-    partial_types: tuple[TypeFact, ...] = ()
-    has_children: bool = False
-    tables: Mapping[TableName, Table] = field(default_factory=dict)
-    slots: int = 0
-    busy_s: float | None = None
 
 
 class NotWorth(CannotSplit):
@@ -83,12 +60,19 @@ class Planner:
     """Plans queries within their own transaction."""
 
     def __init__(
-        self, catalog: CatalogReader, dispatcher: Dispatcher, settings: QuerySettings
+        self,
+        reader: QueryReader,
+        dispatcher: Dispatcher,
+        settings: QuerySettings,
+        columnar: ColumnarPlanner | None = None,
     ) -> None:
-        self._catalog = catalog
         self._keys = KeyReader()
+        self.reader = reader
+        self._columnar = columnar
+        self._columnar_min_cost = settings.columnar_min_cost
         self._dispatcher = dispatcher
         self._splits = SplitCache(settings.plan_cache_size)
+        self._were_split: Newest[str, bool] = Newest(settings.plan_cache_size)
         self._max_cost = settings.max_query_cost
         self._limits = Limits(
             min_fragment_cost=settings.min_fragment_cost,
@@ -97,14 +81,6 @@ class Planner:
             max_partial_rows=settings.max_partial_rows,
         )
 
-    def explain(
-        self, transaction: ReadTransaction, sql: str, params: Sequence[str | None]
-    ) -> Explained:
-        """Return PostgreSQL's plan of the whole query.  Raises SqlError for wrong SQL."""
-        with translated(EXPLAIN):
-            ((text,),) = transaction.rows(EXPLAIN + sql, params)
-        return Explained.parse(text or "")
-
     def plan(
         self,
         transaction: ReadTransaction,
@@ -112,18 +88,98 @@ class Planner:
         query: QueryInput,
         *,
         crowded: bool = False,
+        without: Collection[int] = (),
+        is_restarted: bool = False,
     ) -> Plan:
         """Plan `statement`; for slots that others use, too, where it is `crowded`.
 
+        Segments with ids in `without` are not read.
+
         Raises SqlError for what PostgreSQL refuses about the whole query, and QueryTooCostly.
         Trouble on the way to splitting it is a reason to run it direct; the transaction may then
-        have failed.
+        have failed.  Raises LockFirst where it is to be begun anew, unless it `is_restarted`.
         """
-        explained = self.explain(transaction, statement.sql, query.params)
+        reads = statement if self._were_split.get(statement.sql) else None
+        explained = self.reader.explain(transaction, statement.sql, query.params, reads)
         if explained.cost > self._max_cost:
             raise QueryTooCostly(explained.cost, self._max_cost)
         if query.engine == "direct":
             return Plan("the request asks for it", explained)
+        try:
+            over_segments = self._over_segments(transaction, statement, query, explained, without)
+        except LockFirst:
+            if not is_restarted:
+                raise
+            over_segments = "the tables changed while they were locked"
+        if isinstance(over_segments, Plan):
+            self._were_split.put(statement.sql, True)
+            return over_segments
+        if query.engine == "columnar":
+            return Plan(over_segments, explained, not_columnar=over_segments)
+        is_cheap = explained.cost < self._columnar_min_cost
+        accelerated = () if is_cheap else tuple(transaction.states)
+        plan = self._on_postgresql(transaction, statement, query, explained, crowded=crowded)
+        self._were_split.put(statement.sql, plan.split is not None)
+        return replace(plan, not_columnar=over_segments, accelerated=accelerated)
+
+    def _over_segments(
+        self,
+        transaction: ReadTransaction,
+        statement: Statement,
+        query: QueryInput,
+        explained: Explained,
+        without: Collection[int],
+    ) -> Plan | str:
+        """Plan over segments, or return why not.  Raises LockFirst."""
+        columnar = self._columnar
+        if query.engine not in ("auto", "columnar") or columnar is None:
+            return "segments are not used here"
+        if query.engine == "auto" and query.partitions is not None:
+            return "the request asks for a number of partitions"
+        if columnar.reads_none(statement):
+            return NONE_ACCELERATED
+        if query.engine == "auto" and explained.cost < self._columnar_min_cost:
+            least = self._columnar_min_cost
+            columnar.refused("cheap", transaction)
+            columnar.was_cheap(statement)
+            return f"cheap: cost {explained.cost:.0f}, segments are used from {least:.0f} on"
+        cause: Cause
+        try:
+            found = columnar.plan(
+                transaction, statement, query, explained, self._dispatcher.capacity(), without
+            )
+        except QueueError:
+            cause, reason = "workers", "the queue is out of reach"
+        except NotOverSegments as error:
+            cause, reason = error.cause, error.reason
+        except (CannotSplit, RunWhole) as error:
+            cause, reason = "shape", error.reason
+        except NotColumnar as error:
+            cause = "expression"
+            reason = f"DuckDB may mean something else by {error.expression}: {error.why}"
+        except SqlError as error:
+            cause, reason = "shape", _refused(error)
+        except DatabaseError as error:
+            cause, reason = "list", f"the list of segments is out of reach: {error}"
+        else:
+            return Plan(
+                found.reason, explained, SplitPlan((), found.merge), found.table, found.ranges,
+                found.described, found.types, columnar=found,
+                accelerated=tuple(transaction.states),
+            )  # fmt: skip
+        columnar.refused(cause, transaction)
+        transaction.recover()
+        return reason
+
+    def _on_postgresql(
+        self,
+        transaction: ReadTransaction,
+        statement: Statement,
+        query: QueryInput,
+        explained: Explained,
+        *,
+        crowded: bool,
+    ) -> Plan:
         first, busy_s = self._decide(query, explained, blocks=HUGE, crowded=crowded)
         if first.fragments == 0:
             return Plan(first.reason, explained, busy_s=busy_s)
@@ -142,10 +198,10 @@ class Planner:
         if statement.unread is not None:
             return tuple(dict.fromkeys([*found, statement.unread]))
         transaction.recover()
-        explained = plan.explained or self.explain(transaction, statement.sql, query.params)
+        explained = plan.explained or self.reader.explain(transaction, statement.sql, query.params)
         try:
             with translated():
-                read, catalog, _ = self._read_views(transaction, statement, query.sql)
+                read, catalog, _ = self.reader.views(transaction, statement, query.sql)
                 found += reasons_whole(read, catalog)
             wished = replace(query, engine="auto")
             other = self._split(transaction, statement, wished, explained, crowded=False)
@@ -197,15 +253,16 @@ class Planner:
         if any(value is not None and moves_with_time(value) for value in query.params):
             raise CannotSplit("a parameter may mean the time of the transaction")
         with translated():
-            statement, catalog, described = self._read_views(transaction, statement, query.sql)
+            statement, catalog, described = self.reader.views(transaction, statement, query.sql)
             columns = described.columns
             if planning_may_tell_more(statement.tree, columns):
                 columns = transaction.describe_result(query.sql, query.params)
-            types = self._parameter_types(transaction, described)
+            types = self.reader.parameter_types(transaction, described)
             names = tuple(column.name for column in described.columns)
             prepared = self._splits.prepare(statement, names, types, catalog)
-            probe = self._check_reading(transaction, prepared, query, explained)
-            facts = self._partial_types(transaction, prepared.probe, probe, query)
+            probe = prepared.probe.sql
+            probed = self.reader.check(transaction, prepared.whole, probe, query, explained)
+            facts = self.reader.partial_types(transaction, probe, probed, [*query.params, *NO_ROWS])
         has_children = any(table.has_children for table in catalog.tables.values())
         if has_children and explained.has_foreign:
             raise CannotSplit("it reads a foreign table")
@@ -300,22 +357,6 @@ class Planner:
         ]:
             raise CannotSplit("a fragment's columns are not of the whole query's types")
 
-    def _read_views(
-        self, transaction: ReadTransaction, statement: Statement, sql: str
-    ) -> tuple[Statement, Catalog, Described]:
-        """Return the statement with its views read as subqueries, and the facts about the rest.
-
-        The description is that of the user's own text `sql`.
-        """
-        catalog, described = self._catalog.catalog(transaction, statement, sql)
-        for _ in range(DEEPEST_VIEWS):
-            opened = expanded(statement, catalog)
-            if opened is None:
-                break
-            statement = opened
-            catalog, described = self._catalog.catalog(transaction, statement, sql)
-        return statement, catalog, described
-
     def _check_worth(
         self, cutting: "_Cutting", parts: Sequence[PlannedFragment], *, sample: int
     ) -> None:
@@ -324,7 +365,7 @@ class Planner:
         if query.engine == "partitioned" or query.partitions is not None:
             return
         part = parts[sample]
-        estimate = self.explain(cutting.transaction, part.sql, part.params)
+        estimate = self.reader.explain(cutting.transaction, part.sql, part.params)
         reason = why_not_worth(
             whole_cost=explained.cost,
             cost=estimate.cost,
@@ -334,49 +375,6 @@ class Planner:
         )
         if reason is not None:
             raise NotWorth(reason)
-
-    def _parameter_types(
-        self, transaction: ReadTransaction, described: Described
-    ) -> tuple[str, ...]:
-        columns = [ColumnType(oid, -1, "") for oid in described.parameters]
-        return tuple(fact.base_name for fact in self._catalog.type_facts(transaction, columns))
-
-    def _check_reading(
-        self,
-        transaction: ReadTransaction,
-        prepared: Prepared,
-        query: QueryInput,
-        explained: Explained,
-    ) -> Described:
-        """Let PostgreSQL plan the query as we understood it: the plans must be the same.
-
-        Returns the description of the probe, which comes in the same round trip.  Estimates are
-        in the plans, and change while a table grows, so a difference is looked at again.
-        """
-        whole, theirs = prepared.whole, explained.text
-        for _ in range(READINGS):
-            ((((text,),),), described) = transaction.ask(
-                (EXPLAIN + whole.sql, chosen(whole, query.params)),
-                describing=prepared.probe.sql.sql,
-            )
-            ours = Explained.parse(text or "").text
-            if ours == theirs:
-                return described
-            theirs = self.explain(transaction, query.sql, query.params).text
-            if ours == theirs:
-                return described
-        raise RunWhole("PostgreSQL reads it differently than our parser")
-
-    def _partial_types(
-        self,
-        transaction: ReadTransaction,
-        probe: FragmentTemplate,
-        described: Described,
-        query: QueryInput,
-    ) -> list[TypeFact]:
-        facts = self._catalog.type_facts(transaction, described.columns)
-        values = chosen(probe.sql, [*query.params, *NO_ROWS])
-        return self._catalog.with_collations(transaction, facts, probe.sql.sql, values)
 
 
 def _largest(split: SplitPlan, catalog: Catalog) -> Table | None:

@@ -42,7 +42,8 @@ class Timings:
 class Answer:
     """A query's answer.  Values are text as PostgreSQL writes it; `types` name each column's type.
 
-    `mode` is "direct" or "partitioned", `reason` says why, for people.
+    `mode` is "direct", "partitioned", "columnar" or "mixed", `reason` says why, for people.  Of its
+    partials `kept_partials` were computed before.
     """
 
     columns: tuple[ColumnType, ...]
@@ -54,6 +55,7 @@ class Answer:
     fragments: int
     snapshot: str
     timings: Timings = field(default_factory=Timings)
+    kept_partials: int = 0
 
 
 def as_text(value: str | float | bool | None) -> str | None:

@@ -4,6 +4,7 @@ import queue
 import random
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -88,17 +89,22 @@ class SelfCheck:
         if control is not None:
             control.cancel("stopping")
         if self._thread.is_alive():
-            self._samples.put(None)
+            with suppress(queue.Full):  # what waits there wakes it as well
+                self._samples.put_nowait(None)
             self._thread.join()
 
-    def offer(self, statement: Statement, query: QueryInput, answer: Answer, snapshot: str) -> None:
+    def offer(
+        self, statement: Statement, query: QueryInput, answer: Answer, export: Callable[[], str]
+    ) -> None:
         """Perhaps sample `answer`; returns once its snapshot, that must still live, is taken.
+
+        `export` names the snapshot.
 
         A truncated answer is no sample: which rows it holds is not defined.
         """
         if answer.truncated or not self._thread.is_alive() or self._chance() >= self._share:
             return
-        sample = Sample(statement, query, answer, snapshot)
+        sample = Sample(statement, query, answer, export())
         try:
             self._samples.put_nowait(sample)
         except queue.Full:
@@ -113,7 +119,7 @@ class SelfCheck:
             except queue.Empty:
                 self.off.refresh()
                 continue
-            if sample is None:
+            if sample is None or self._stopping:
                 return
             try:
                 self._check(sample)
@@ -126,6 +132,8 @@ class SelfCheck:
     def _check(self, sample: Sample) -> None:
         control = Control("self-check", self._timeout_s)
         self._control = control
+        if self._stopping:  # whoever stops it may not have seen it
+            control.cancel("stopping")
         try:
             whole = self._whole(sample, control)
         except (SqlError, QueryError, DatabaseError) as error:

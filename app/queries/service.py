@@ -1,22 +1,28 @@
 """The query service: from a checked request to an answer."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from app.queries.analysis import Analyzer
 from app.queries.catalog_reader import CatalogReader
+from app.queries.columnar.errors import LockFirst
+from app.queries.columnar.planner import ColumnarPlanner
+from app.queries.columnar.tools import ColumnarTools
 from app.queries.control import Control
 from app.queries.copy_out import CopyOut
 from app.queries.direct import Result, collect
 from app.queries.errors import Cancelled, DeadlinePassed, Overloaded, RunWhole
 from app.queries.explanation import Explanation, explanation
+from app.queries.in_parts import AnswersInParts, type_names
 from app.queries.metrics import QueryMetrics
 from app.queries.open_answer import OpenAnswer
 from app.queries.overflow import Overflow, Turn
-from app.queries.partitioned import CANCELLED, PartitionedRun
-from app.queries.planning import Plan, Planner
+from app.queries.partitioned import CANCELLED
+from app.queries.plan import Plan
+from app.queries.planning import Planner
+from app.queries.reader import QueryReader
 from app.queries.request import Answer, QueryInput, Timings
 from app.queries.self_check import SelfCheck
 from app.queries.settings import QuerySettings
@@ -26,14 +32,16 @@ from db.database import Database
 from db.describe import DECLARE
 from db.errors import ConnectionLost
 from db.pool import Silence
+from db.tracking.tracked_table import TrackedTable
 from query.errors import NotSplittable, ParametersRefused, SyntaxRefused
 from query.fragment import ColumnType
 from query.shape import shape_of
-from query.split import SplitPlan
 from query.statement import Parser, Statement
 from tasks.dispatcher import Dispatcher
+from telemetry.spans import aside, span
 
 UNDEFINED_TABLE = "42P01"
+INSISTENT = ("partitioned", "columnar")  # engines that are not exchanged for another
 SWITCHED_OFF = "a self-check found this shape of query wrong when split, so it is not"
 
 
@@ -53,6 +61,7 @@ class QueryService:
         settings: QuerySettings,
         metrics: QueryMetrics,
         self_check: SelfCheck | None = None,
+        columnar: ColumnarTools | None = None,
         on_ran: Callable[[str, float], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -64,7 +73,16 @@ class QueryService:
         self._catalog = catalog
         self._settings = settings
         self._metrics = metrics
-        self._planner = Planner(catalog, dispatcher, settings)
+        reader = QueryReader(catalog)
+        self._over_segments = (
+            None
+            if columnar is None
+            else ColumnarPlanner(columnar, reader, catalog, settings, metrics.not_over_segments)
+        )
+        self._planner = Planner(reader, dispatcher, settings, self._over_segments)
+        self._in_parts = AnswersInParts(
+            self._planner, catalog, dispatcher, settings, columnar, metrics, monotonic
+        )
         self._overflow = Overflow(settings.max_overflow)
         self._analyzer = Analyzer(dispatcher, catalog, settings, monotonic)
         self._monotonic = monotonic
@@ -96,6 +114,7 @@ class QueryService:
             answer = self._run_split(transaction, statement, query, plan, turn)
             if isinstance(answer, str):
                 answer = self._run_direct(transaction, statement, query, answer)
+            self._in_parts.learn(statement, plan, answer)
             waited_ms = transaction.waited_ms + answer.timings.postgresql
         total_ms = (self._monotonic() - began) * 1000
         if self._on_ran is not None:
@@ -133,6 +152,8 @@ class QueryService:
         ):
             planned = self._monotonic()
             answer = self._run_split(transaction, statement, query, plan, turn)
+            if isinstance(answer, Answer):
+                self._in_parts.learn(statement, plan, answer)
             if isinstance(answer, Answer) and _cut_by_size(answer, query):
                 answer = "its answer is too large to be merged in memory"
 
@@ -148,13 +169,15 @@ class QueryService:
                 self._metrics.answered(done.mode, done.timings)
 
             if isinstance(answer, str):
-                yield self._open_direct(transaction, statement, query, answer, ended)
+                opened = self._open_direct(transaction, statement, query, answer, ended)
             else:
-                yield OpenAnswer(
+                opened = OpenAnswer(
                     answer.columns, answer.types, answer.mode, answer.reason, answer.fragments,
                     answer.snapshot, answer.timings, query.max_rows, answer.rows, ended,
                     truncated=answer.truncated,
                 )  # fmt: skip
+            with aside("send"):
+                yield opened
 
     def explain(
         self, query: QueryInput, control: Control | None = None, *, analyze: bool = False
@@ -193,16 +216,31 @@ class QueryService:
         for a slot.
         """
         statement = self._parse(query, control)
-        with self._database.connection(control.remaining_s()) as connection:
+        with ExitStack() as stack:
+            with span("pool.wait"):
+                checkout = self._database.connection(control.remaining_s())
+                connection = stack.enter_context(checkout)
             transaction = ReadTransaction(connection, control)
             ending = _ending_told(control)
             with ending, schema_kept(statement), control.cancelling(transaction.cancel):
-                transaction.begin()
-                plan = self._plan(transaction, statement, query)
-                if turn is not None and plan.busy_s is not None and not turn.take():
-                    transaction.recover()
-                    plan = self._planner.plan(transaction, statement, query, crowded=True)
+                with span("plan") as planning:
+                    locks = self._locks(statement, query)
+                    if locks:
+                        transaction.begin_checked(locks)
+                    else:
+                        transaction.begin()
+                    plan = self._plan(transaction, statement, query)
+                    if turn is not None and plan.busy_s is not None and not turn.take():
+                        transaction.recover()
+                        plan = self._planner.plan(transaction, statement, query, crowded=True)
+                    planning.set({"millrace.parts": plan.fragments, "millrace.reason": plan.reason})
                 yield transaction, statement, plan
+
+    def _locks(self, statement: Statement, query: QueryInput) -> Sequence[TrackedTable]:
+        """Return the accelerated tables that it may be answered from segments of."""
+        if self._over_segments is None or query.engine not in ("auto", "columnar"):
+            return ()
+        return self._over_segments.locks(statement)
 
     def _parse(self, query: QueryInput, control: Control) -> Statement:
         """Parse; what our parser cannot read, PostgreSQL explains better."""
@@ -228,7 +266,11 @@ class QueryService:
     def _plan(self, transaction: ReadTransaction, statement: Statement, query: QueryInput) -> Plan:
         """Plan; where a table is unknown, name the one that was meant."""
         try:
-            return self._planner.plan(transaction, statement, query)
+            try:
+                return self._planner.plan(transaction, statement, query)
+            except LockFirst as error:
+                transaction.restart(error.tables)
+                return self._planner.plan(transaction, statement, query, is_restarted=True)
         except SqlError as error:
             if error.sqlstate != UNDEFINED_TABLE:
                 raise
@@ -253,18 +295,21 @@ class QueryService:
             reason = SWITCHED_OFF
         elif plan.split is not None:
             try:
-                answer, exported = self._gather_and_merge(transaction, query, plan, plan.split)
+                answer, export = self._in_parts.answer(transaction, statement, query, plan)
                 if self._self_check is not None:
-                    self._self_check.offer(statement, query, answer, exported)
+                    self._self_check.offer(statement, query, answer, export)
                 return answer
             except RunWhole as error:
                 reason = error.reason
-                if error.busy_s is not None and (query.engine == "partitioned" or not turn.take()):
+                insists = query.engine in INSISTENT
+                if error.busy_s is not None and (insists or not turn.take()):
                     raise Overloaded(reason, error.busy_s) from error
+                if error.busy_s is None:
+                    self._in_parts.failed(statement, plan, reason)
                 self._metrics.left_split()
-        if query.engine == "partitioned":
+        if query.engine in INSISTENT:
             raise NotSplittable(
-                f"The query cannot run partitioned: {reason}.", 'Ask for the engine "auto".'
+                f"The query cannot run {query.engine}: {reason}.", 'Ask for the engine "auto".'
             )
         return reason
 
@@ -273,40 +318,19 @@ class QueryService:
             return False
         return shape_of(statement.tree).digest in self._self_check.off
 
-    def _gather_and_merge(
-        self, transaction: ReadTransaction, query: QueryInput, plan: Plan, split: SplitPlan
-    ) -> tuple[Answer, str]:
-        """Return the answer, and the name of its snapshot for as long as the transaction lasts."""
-        run = PartitionedRun(transaction, self._dispatcher, self._settings, self._monotonic)
-        gathered = run.gather(plan, query)
-        began = self._monotonic()
-        result = run.merge(plan, split, query, gathered)
-        snapshot = transaction.snapshot  # a cut-off statement ends it, and the next has another
-        names = self._type_names(transaction, result)
-        merged_ms = (self._monotonic() - began) * 1000
-        timings = Timings(
-            queue=gathered.queue_ms, execute=gathered.execute_ms, merge=merged_ms,
-            postgresql=max(run.postgresql_ms for run in gathered.runs),
-        )  # fmt: skip
-        answer = Answer(
-            result.columns, names, result.rows, result.truncated, "partitioned", plan.reason,
-            len(plan.parts), snapshot, timings,
-        )  # fmt: skip
-        return answer, run.exported
-
     def _run_direct(
         self, transaction: ReadTransaction, statement: Statement, query: QueryInput, reason: str
     ) -> Answer:
         transaction.recover()
         transaction.rebind_deadline()
         began = self._monotonic()
-        with translated():
+        with span("execute"), translated():
             stream = transaction.stream(statement.sql, query.params)
             rows, truncated = collect(stream, query.max_rows, self._settings.max_answer_bytes)
         result = Result(stream.columns, rows, truncated)
         executed_ms = (self._monotonic() - began) * 1000
         snapshot = transaction.snapshot  # a cut-off statement ends it, and the next has another
-        names = self._type_names(transaction, result)
+        names = type_names(self._catalog, transaction, result)
         return Answer(
             result.columns, names, rows, truncated, "direct", reason, 0,
             snapshot, Timings(execute=executed_ms),
@@ -333,13 +357,6 @@ class QueryService:
             transaction.stream(statement.sql, query.params), ended,
             _copyable(statement.sql) if columns and not query.params else None, copier,
         )  # fmt: skip
-
-    def _type_names(self, transaction: ReadTransaction, result: Result) -> tuple[str, ...]:
-        if result.truncated:
-            transaction.recover()  # the statement was cut off, and the transaction with it
-        with translated():
-            facts = self._catalog.type_facts(transaction, result.columns)
-        return tuple(fact.name for fact in facts)
 
 
 def _cut_by_size(answer: Answer, query: QueryInput) -> bool:

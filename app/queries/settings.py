@@ -63,6 +63,39 @@ class QuerySettings(BaseSettings):
         ge=1024,
         description="Most bytes of values that a fragment may send.",
     )
+    columnar: bool = Field(
+        default=True,
+        description="Whether queries of accelerated tables may run over their segments; "
+        "`engine: columnar` is refused without.",
+    )
+    columnar_min_cost: float = Field(
+        default=500.0, ge=0,
+        description="Queries of accelerated tables that cost less, in PostgreSQL's planner units, "
+        "run direct without a thought of segments.",
+    )  # fmt: skip
+    columnar_min_share: float = Field(
+        default=0.5, ge=0, le=1,
+        description="Least share of a table's rows that must be in segments that are as the table "
+        "is now; where less are, PostgreSQL runs the query.",
+    )  # fmt: skip
+    columnar_fragment_rows: int = Field(
+        default=250_000,
+        ge=1,
+        description="Least rows of segments that are worth a fragment of their own.",
+    )
+    columnar_fetch_rows: int = Field(
+        default=100_000, ge=0,
+        description="Most rows, about, that each fragment fetches from PostgreSQL of a table that "
+        "is joined, where it has no segments or some are not as the table is now.",
+    )  # fmt: skip
+    partial_cache_ttl_s: float = Field(
+        default=3600.0, ge=0,
+        description="How long Redis keeps partials over segments, which stay exact for ever; 0: "
+        "it keeps none.",
+    )  # fmt: skip
+    partial_cache_max_bytes: int = Field(
+        default=1024 * 1024, ge=1024, description="Largest partial that is kept there."
+    )
     max_overflow: int = Field(
         default=4, ge=0,
         description="Costly queries that a process runs whole at once because no slot of a worker "

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import structlog
 from flask import Response, g, request
 from pydantic import ValidationError
 
@@ -22,6 +23,7 @@ PRESENTATION = ("numbers", "format")
 
 def cached_answer(query: QueryInput, max_staleness_s: float | None, form: Asked) -> Response:
     """Answer the current request as JSON, from the cache where it holds the answer."""
+    structlog.contextvars.bind_contextvars(query_id=g.request_id)
     policy = policy_of(max_staleness_s, request.headers.get("Cache-Control", ""))
     with services().running.track(
         g.request_id, patience_s(query.timeout_s), client_socket()

@@ -35,6 +35,7 @@ from app.problem_types import (
     IDEMPOTENCY_KEY_REUSED,
     JOB_STATE_UNFIT,
     JOB_UNKNOWN,
+    JOB_UNSURE,
     MALFORMED_JSON,
     TOO_MANY_BODIES,
     TOO_MANY_JOBS,
@@ -76,7 +77,7 @@ class _RetryBody(RootModel[dict[str, Any]]):
 @endpoints.endpoint(
     "POST", "/v1/jobs", response=JobDocument, status=202,
     reads={"application/json": job_request_model(JOB_TYPES), FORM: JobForm},
-    problems=(BAD_REQUEST, *BODY_PROBLEMS, *DATABASE_PROBLEMS, TOO_MANY_JOBS,
+    problems=(BAD_REQUEST, *BODY_PROBLEMS, *DATABASE_PROBLEMS, TOO_MANY_JOBS, JOB_UNSURE,
               TOO_MANY_BODIES, TOO_MANY_UPLOADS, IDEMPOTENCY_KEY_INVALID,
               IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_BUSY),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from app.models_status import (
     PoolDocument,
     ReadReplicaDocument,
     ReplicaPart,
+    ScalerPart,
     StatusResponse,
     WorkerDocument,
     WorkersPart,
@@ -29,6 +30,7 @@ from app.services import Services, services
 from db.errors import DatabaseError
 from tasks.errors import QueueError
 from tasks.lanes import LaneStatus
+from tasks.scaling import Scaling
 
 endpoints = Endpoints("status", lane="status")
 
@@ -37,7 +39,7 @@ ItemT = TypeVar("ItemT")
 
 @endpoints.endpoint("GET", "/v1/status", response=StatusResponse)
 def status() -> StatusResponse:
-    """Show the replica and its modes, the database's pool and breaker, the workers and the lanes.
+    """Show the replica and its modes, pool and breaker, the workers, the lanes and the scaler.
 
     Always 200: a part whose source is away says so in its `error`, and the others are there.
     """
@@ -52,6 +54,7 @@ def status() -> StatusResponse:
     workers, workers_error = _ask_redis(now, now.workers.list)
     lanes, lanes_error = _lanes(now)
     dead, _ = _ask_redis(now, lambda: [now.dead_letters()])
+    scaler, _ = _ask_redis(now, lambda: [now.scaling()])
     return StatusResponse(
         version=version("millrace"),
         replica=replica,
@@ -60,7 +63,11 @@ def status() -> StatusResponse:
         workers=WorkersPart(
             items=[
                 WorkerDocument(
-                    **{name: value for name, value in asdict(worker).items() if name != "loads"}
+                    **{
+                        name: value
+                        for name, value in asdict(worker).items()
+                        if name in WorkerDocument.model_fields
+                    }
                 )
                 for worker in workers
             ],
@@ -72,6 +79,7 @@ def status() -> StatusResponse:
             last_dead=dead[0].latest[0].cause if dead and dead[0].latest else None,
             error=lanes_error,
         ),
+        scaler=_scaler(scaler[0]) if scaler else None,
         hashing=HashingPart(
             out_of_service=[
                 OutOfServiceDocument(algorithm=name, reason=reason)
@@ -99,6 +107,16 @@ def _database(now: Services) -> DatabasePart:
         ],
         error=now.readiness.problem(POSTGRESQL),
     )
+
+
+def _scaler(found: Scaling | None) -> ScalerPart | None:
+    if found is None:
+        return None
+    record = found.record
+    return ScalerPart(
+        state=found.state, driver=record.driver, wanted=record.wanted, running=record.running,
+        min=record.minimum, max=record.maximum, reason=record.reason, changed_at=record.changed_at,
+    )  # fmt: skip
 
 
 def _lanes(now: Services) -> tuple[Sequence[LaneStatus], str | None]:

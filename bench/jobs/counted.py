@@ -30,7 +30,7 @@ from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.lanes import BULK, QUERY
 from tasks.settings import QueueSettings
 from worker.fragment_runner import FragmentRunner
-from worker.main import bulk_runner
+from worker.wiring import bulk_runner
 
 TABLE = "CREATE TABLE public.effects (number int)"
 EFFECTS = "SELECT number, count(*) FROM public.effects GROUP BY number"
@@ -85,7 +85,9 @@ def work(database_url: str, redis_url: str, bulk_slots: int, query_slots: int) -
         runner.start()
         if query_slots:
             fragments = LaneSlots(QUERY, query_slots, FragmentRunner(reader).run)
-            consumer = Consumer(client, queue, name=name, lanes=[fragments], also=[BULK])
+            consumer = Consumer(
+                client, queue, name=name, lanes=[fragments], also={BULK: runner.work}
+            )
             thread = threading.Thread(target=consumer.run, kwargs={"drain_timeout_s": 5.0})
             thread.start()
             signal.sigwait({signal.SIGTERM})

@@ -36,7 +36,7 @@ from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import worker_name
 from tasks.settings import QueueSettings
-from worker.main import bulk_runner
+from worker.wiring import bulk_runner
 
 TABLES = """CREATE TABLE public.effects (number int);
     CREATE TABLE public.service_is_away ();

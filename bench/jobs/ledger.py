@@ -27,7 +27,7 @@ from tasks.bell import Bell
 from tasks.client import connect
 from tasks.consumer import worker_name
 from tasks.settings import QueueSettings
-from worker.main import bulk_runner
+from worker.wiring import bulk_runner
 
 
 class Empty(Kind):

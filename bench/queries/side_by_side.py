@@ -126,10 +126,10 @@ def _postgresql(
     modifiers = "{" + ",".join(str(result.fmod(i)) for i in range(result.nfields)) + "}"
     types = [str(name) for (name,) in connection.execute(TYPE_NAMES, [oids, modifiers])]
     columns = list(zip([column.name for column in described], types, strict=True))
-    return Side(columns, [_iso(row, types) for row in rows], median_ms)
+    return Side(columns, [iso_times(row, types) for row in rows], median_ms)
 
 
-def _iso(row: Row, types: Sequence[str]) -> Row:
+def iso_times(row: Row, types: Sequence[str]) -> Row:
     """Return PostgreSQL's texts of times as ISO 8601, as JSON answers have them."""
     return tuple(
         re.sub(r"([+-]\d\d)$", r"\1:00", text.replace(" ", "T", 1))
@@ -154,11 +154,11 @@ def _millrace(client: httpx.Client, sql: str, rounds: int) -> tuple[Side, dict[s
     median_ms = _timed(run, rounds)
     columns = [(column["name"], column["type"]) for column in answer["columns"]]
     plan = answer["plan"] | {"fragments": int(answer["plan"]["fragments"])}
-    rows = [tuple(_text(value) for value in row) for row in answer["rows"]]
+    rows = [tuple(value_text(value) for value in row) for row in answer["rows"]]
     return Side(columns, rows, median_ms), plan
 
 
-def _text(value: Any) -> str | None:
+def value_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return "t" if value is True else "f" if value is False else json.dumps(value)

@@ -5,7 +5,7 @@ import random
 import secrets
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -14,16 +14,18 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from cli.drill import report
+from cli.drill.compose_target import ComposeTarget
 from cli.drill.errors import DrillFailed, DrillImpossible
 from cli.drill.history import History
 from cli.drill.known_answers import known_answers
 from cli.drill.load import seeded
 from cli.drill.register import CONNECT_LIMIT_S, drop_register, make_register
-from cli.drill.resources import Sampler, take_snapshot
+from cli.drill.resources import Sampler
 from cli.drill.run import Drill, Wishes
 from cli.drill.sequence import each_repeated, random_faults
+from cli.drill.target import MachineTarget, Target
 from cli.drill.verdict import Verdict
-from cli.faults.catalogue import Fault, Stack, catalogue, mend
+from cli.faults.catalogue import Fault, Stack
 from cli.settings import default_data_folder
 from db.settings import DatabaseSettings
 
@@ -35,8 +37,16 @@ MOST_SEED = 1_000_000
 @click.command()
 @click.option(
     "--data", type=click.Path(path_type=Path), default=None,
-    help="Data folder of a `millrace up --drill`.  [default: .millrace of the checkout]",
+    help="Data folder of a `millrace up --drill`; with --compose only for histories.  "
+    "[default: .millrace of the checkout]",
 )  # fmt: skip
+@click.option(
+    "--compose", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+    metavar="FILE", help="Instead: a stack in containers, started from this compose file.",
+)  # fmt: skip
+@click.option(
+    "--project", default="millrace", show_default=True, help="Of --compose: the project's name."
+)
 @click.option(
     "--faults", default=ALL, show_default=True, metavar="all|none|NAME,…",
     help="Which faults; none: load alone.",
@@ -84,22 +94,24 @@ MOST_SEED = 1_000_000
     help="File for the verdict as JSON.",
 )  # fmt: skip
 def drill(
-    data: Path | None, faults: str, minutes: float | None, repeat: int | None, count: int | None,
-    seed: int | None, clients: int, rate: float, timeout_s: float, normal_limit_s: float,
-    drain_limit_s: float, history: Path | None, json_: Path | None, *, list_: bool,
+    data: Path | None, file: Path | None, project: str, faults: str, minutes: float | None,
+    repeat: int | None, count: int | None, seed: int | None, clients: int, rate: float,
+    timeout_s: float, normal_limit_s: float, drain_limit_s: float, history: Path | None,
+    json_: Path | None, *, list_: bool,
 ) -> None:  # fmt: skip
     """Bring faults about under load, check every answer, and account for everything promised.
 
-    Only against a stack that was started with `millrace up --drill`: it is harmed. Exit code 0:
-    nothing wrong, lost or doubled, and all became normal again.
+    Only against a stack that was started to be harmed: with `millrace up --drill`, or from a
+    compose file with MILLRACE_DRILL=allowed. Exit code 0: nothing wrong, lost or doubled, and all
+    became normal again.
     """
     if repeat is not None and (minutes is not None or count is not None):
         raise click.UsageError("--repeat ends by itself: leave out --minutes and --count.")
     folder = (data or default_data_folder()).resolve()
     chosen_seed = secrets.randbelow(MOST_SEED) if seed is None else seed
     rng = seeded(chosen_seed, "faults")
-    with Stack.of(folder) as stack:
-        known = catalogue(stack, rng)
+    with closing(_target(folder, file, project)) as target:
+        known = target.catalogue(rng)
         if list_:
             for fault in known.values():
                 click.echo(f"{fault.name:24} {fault.tier}")
@@ -110,20 +122,27 @@ def drill(
         wishes = Wishes(
             chosen_seed, clients, rate, given_minutes, normal_limit_s, drain_limit_s, timeout_s
         )
-        mend(stack)
+        target.mend()
         token = secrets.token_hex(4)
-        path = history or folder / "drills" / f"{chosen_seed}-{token}.ndjson"
+        path = history or target.drills / f"{chosen_seed}-{token}.ndjson"
         click.echo(f"Seed {chosen_seed}; history: {path}")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as output:
             sequence = (known[name] for name in order) if names else None
-            verdict, sampler = _run(stack, wishes, History(output), f"drill-{token}", sequence)
+            verdict, sampler = _run(target, wishes, History(output), f"drill-{token}", sequence)
     for line in report.lines(verdict, sampler):
         click.echo(line)
     if json_ is not None:
         json_.write_text(json.dumps(report.document(verdict, sampler), indent=1))
     if not verdict.has_passed:
         raise DrillFailed(f"a promise was broken; look for it in {path}")
+
+
+def _target(folder: Path, file: Path | None, project: str) -> Target:
+    """Return what is to be harmed.  Raises DrillRefused."""
+    if file is None:
+        return MachineTarget(Stack.of(folder))
+    return ComposeTarget.open(file, project, folder / "drills")
 
 
 def _names(asked: str, known: list[str]) -> list[str]:
@@ -154,18 +173,17 @@ def _order(
 
 
 def _run(
-    stack: Stack, wishes: Wishes, history: History, prefix: str, faults: Iterator[Fault] | None
+    target: Target, wishes: Wishes, history: History, prefix: str, faults: Iterator[Fault] | None
 ) -> tuple[Verdict, Sampler]:
-    schema = DatabaseSettings(url=stack.database_url).schema_name
-    with _connected(stack) as connection:
+    schema = DatabaseSettings(url=target.database_url).schema_name
+    with _connected(target.database_url) as connection:
         answers = known_answers(connection, seeded(wishes.seed, "answers"))
         make_register(connection, schema)
-    sampler = Sampler(
-        lambda: take_snapshot(stack.run().programs, stack.database_url, stack.redis_url)
-    )
+    sampler = Sampler(target.snapshot)
     drill = Drill(
-        wishes, stack.address, stack.database_url, schema, answers, history, prefix, click.echo
-    )
+        wishes, target.address, target.database_url, schema, answers, history, prefix, click.echo,
+        target.whole(),
+    )  # fmt: skip
     try:
         with _interrupting(drill):
             drill.begin()
@@ -178,16 +196,19 @@ def _run(
             sampler.stop()
     finally:
         # a PostgreSQL that is still away is told in the verdict; the next drill drops the table
-        with suppress(DrillImpossible, psycopg.Error), _connected(stack) as connection:
+        with (
+            suppress(DrillImpossible, psycopg.Error),
+            _connected(target.database_url) as connection,
+        ):
             drop_register(connection, schema)
     return verdict, sampler
 
 
 @contextmanager
-def _connected(stack: Stack) -> Iterator[psycopg.Connection[TupleRow]]:
+def _connected(url: str) -> Iterator[psycopg.Connection[TupleRow]]:
     try:
         with psycopg.connect(
-            stack.database_url, autocommit=True, connect_timeout=CONNECT_LIMIT_S,
+            url, autocommit=True, connect_timeout=CONNECT_LIMIT_S,
             application_name="millrace/drill",
         ) as connection:  # fmt: skip
             yield connection

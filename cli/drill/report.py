@@ -37,7 +37,10 @@ def document(verdict: Verdict, resources: Sampler) -> dict[str, Any]:
         "seconds": verdict.seconds,
         "load": _traffic(verdict.load),
         "faults": [{**asdict(one), "seen": _traffic(one.seen)} for one in verdict.faults],
-        "runs": [{**asdict(run), "recovery_s": run.recovery_s} for run in verdict.runs],
+        "runs": [
+            {**asdict(run), "recovery_s": run.recovery_s, "whole_s": run.whole_s}
+            for run in verdict.runs
+        ],
         "not_brought_about": dict(verdict.impossible),
         "account": {
             "acknowledged": account.acknowledged.total(),
@@ -66,7 +69,7 @@ def _faults(verdict: Verdict) -> Iterator[str]:
     if verdict.faults:
         headings = (
             "fault", "times", "requests", "ok", "stale", "errors", "of these connections",
-            "slowest s", "normal after s: median", "worst",
+            "slowest s", "right after s: median", "worst", "whole after s: median", "worst",
         )  # fmt: skip
         yield from _table(
             headings,
@@ -74,8 +77,9 @@ def _faults(verdict: Verdict) -> Iterator[str]:
                 (
                     one.name, one.runs, one.seen.requests, one.seen.ok, one.seen.stale,
                     one.seen.requests - one.seen.ok, one.seen.connection_errors,
-                    f"{one.seen.slowest_s:.1f}", _seconds(one.median_s),
-                    _seconds(one.worst_s) + (" FAILED" if one.failures else ""),
+                    f"{one.seen.slowest_s:.1f}", _seconds(one.median_s), _seconds(one.worst_s),
+                    _seconds(one.whole_median_s),
+                    _seconds(one.whole_worst_s) + (" FAILED" if one.failures else ""),
                 )
                 for one in verdict.faults
             ],
@@ -144,8 +148,9 @@ def _resources(resources: Sampler) -> Iterator[str]:
         "",
         "threads",
     )
-    yield from _table((*headings, "", ""), rows)
-    yield ""
+    if rows:
+        yield from _table((*headings, "", ""), rows)
+        yield ""
     servers = [(name, *_server(name, snapshots)) for name in sorted(resources.peak.servers)]
     yield from _table(("", "start", "end", "most"), servers)
 

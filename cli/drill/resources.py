@@ -79,8 +79,13 @@ def _usage(process: psutil.Process) -> Usage | None:
 def take_snapshot(programs: Sequence[Record], database_url: str, redis_url: str) -> Snapshot:
     """Look at everything; what does not answer within two seconds is left out."""
     found = {one.name: usage_of(one.pid) for one in programs}
-    servers = {**_redis(redis_url), **_postgresql(database_url)}
+    servers = of_servers(database_url, redis_url)
     return Snapshot({name: one for name, one in sorted(found.items()) if one}, servers)
+
+
+def of_servers(database_url: str, redis_url: str) -> dict[str, int]:
+    """Look at both servers; what does not answer within two seconds is left out."""
+    return {**_redis(redis_url), **_postgresql(database_url)}
 
 
 def _redis(url: str) -> dict[str, int]:

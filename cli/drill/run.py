@@ -1,7 +1,7 @@
 """One drill: load, faults one after the other, the wait for normal after each, and the account."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -44,11 +44,15 @@ class Wishes:
 
 
 class Drill:
-    """Runs once.  `interrupted` ends the faults, `hurried` also the drain."""
+    """Runs once.  `interrupted` ends the faults, `hurried` also the drain.
+
+    `missing` tells what the stack is short of.
+    """
 
     def __init__(
         self, wishes: Wishes, address: str, database_url: str, schema: str, answers: KnownAnswers,
         history: History, prefix: str, say: Callable[[str], None],
+        missing: Callable[[], Sequence[str]],
     ) -> None:  # fmt: skip
         self.interrupted, self.hurried = threading.Event(), threading.Event()
         self._wishes = wishes
@@ -64,7 +68,7 @@ class Drill:
         ]
         self._load = Load(mix.load, wishes.rate, clients, self._load_over)
         self._writer = Writer(database_url, schema, history)
-        self._normality = Normality(mix.probes, self._probe, history.now)
+        self._normality = Normality(mix.probes, self._probe, missing, history.now)
         self._drain = Drain(database_url, mix, promises, self._looker)
         self._rng = seeded(wishes.seed, "drill")
         self._runs: list[FaultRun] = []
@@ -82,7 +86,7 @@ class Drill:
             )
         if normal.missing and not self.interrupted.is_set():
             raise NotNormal(
-                f"Without any fault these probes fail: {', '.join(normal.missing)}. They ended as "
+                f"Without any fault this is not normal: {', '.join(normal.missing)}. They ended as "
                 f"{', '.join(sorted(endings))}. See `curl {self._address}/v1/status`."
             )
         self._load.start()
@@ -125,7 +129,8 @@ class Drill:
         normal = self._normality.wait(self._wishes.normal_limit_s, self.interrupted)
         run = FaultRun(
             fault.name, fault.tier, injected.description, began_at, undone_at, normal.at,
-            self._history.now(), normal.missing, not self.interrupted.is_set(), trouble,
+            normal.whole_at, self._history.now(), normal.missing, not self.interrupted.is_set(),
+            trouble,
         )  # fmt: skip
         self._runs.append(run)
         self._say(self._line(run))
@@ -162,8 +167,8 @@ class Drill:
         return f"{minutes:3d}:{seconds:02d}"
 
     def _line(self, run: FaultRun) -> str:
-        if run.recovery_s is not None:
-            ending = f"normal after {run.recovery_s:.1f} s"
+        if run.recovery_s is not None and run.whole_s is not None:
+            ending = f"right after {run.recovery_s:.1f} s, whole after {run.whole_s:.1f} s"
         elif not run.is_awaited:
             ending = "interrupted"
         else:
@@ -171,4 +176,4 @@ class Drill:
                 run.missing
             )
         trouble = f"  NOT UNDONE: {run.trouble}" if run.trouble else ""
-        return f"{self._time()}  {run.name:22} {ending:22} {run.description}{trouble}"
+        return f"{self._time()}  {run.name:22} {ending:38} {run.description}{trouble}"

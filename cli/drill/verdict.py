@@ -54,7 +54,10 @@ def _is_answer(ending: str) -> bool:
 
 @dataclass(frozen=True)
 class FaultSummary:
-    """One kind of fault: what clients saw from injection to normal, all its runs together."""
+    """One kind of fault: what clients saw from injection to normal, all its runs together.
+
+    `median_s`, `worst_s`: until answers were right; `whole_…`: until all of the stack was there.
+    """
 
     name: str
     tier: str
@@ -62,6 +65,8 @@ class FaultSummary:
     seen: Traffic
     median_s: float | None
     worst_s: float | None
+    whole_median_s: float | None
+    whole_worst_s: float | None
     failures: int
 
 
@@ -76,16 +81,19 @@ def by_fault(runs: Sequence[FaultRun], events: Sequence[Event]) -> Sequence[Faul
 
 def _summary(runs: Sequence[FaultRun], events: Sequence[Event]) -> FaultSummary:
     times = [run.recovery_s for run in runs if run.recovery_s is not None]
+    whole = [run.whole_s for run in runs if run.whole_s is not None]
     seen = traffic(event for event in events if any(_during(event, run) for run in runs))
     return FaultSummary(
         runs[0].name, runs[0].tier, len(runs), seen,
         median(times) if times else None, max(times) if times else None,
+        median(whole) if whole else None, max(whole) if whole else None,
         sum(run.is_failure for run in runs),
     )  # fmt: skip
 
 
 def _during(event: Event, run: FaultRun) -> bool:
-    end = run.ended_at if run.normal_at is None else run.normal_at
+    is_over = run.normal_at is not None and run.whole_at is not None
+    end = max(run.normal_at or 0.0, run.whole_at or 0.0) if is_over else run.ended_at
     return event.invoked_at <= end and event.completed_at >= run.injected_at
 
 

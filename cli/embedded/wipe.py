@@ -12,6 +12,7 @@ from pathlib import Path
 from cli.embedded.errors import EmbeddedServerError
 from cli.embedded.place import place_for
 
+OWN_FOLDERS = ("logs", "segments")
 OWN_FILES = ("up.lock", "up.json", "up.json.new")
 
 
@@ -26,7 +27,8 @@ def wipe(data: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         place_for(data).remove()
-        shutil.rmtree(data / "logs", ignore_errors=True)
+        for name in OWN_FOLDERS:
+            shutil.rmtree(data / name, ignore_errors=True)
         for name in OWN_FILES:
             (data / name).unlink(missing_ok=True)
         if data.is_dir() and not any(data.iterdir()):

@@ -17,12 +17,13 @@ __all__ = [
     "catalogue", "mend",
 ]  # fmt: skip
 
-GROUPS = (process_faults, postgresql_faults, redis_faults, network_faults, client_faults)
+GROUPS = (process_faults, postgresql_faults, redis_faults, network_faults)
 
 
 def catalogue(stack: Stack, rng: random.Random) -> Mapping[str, Fault]:
     """Return the faults by name; `rng` chooses whom they hit and for how long."""
     faults = [fault for group in GROUPS for fault in group(stack, rng)]
+    faults += client_faults(stack.address, rng)
     return {fault.name: fault for fault in faults}
 
 
@@ -31,5 +32,8 @@ def mend(stack: Stack) -> None:
 
     The proxies see to themselves: rules end with the connection that set them.
     """
-    leftovers = (resume, make_writable, make_room)
-    Held("what an earlier drill left", 0.0, *(partial(do, stack) for do in leftovers)).undo()
+    Held(
+        "what an earlier drill left", 0.0,
+        partial(resume, stack), partial(make_writable, stack.database_url),
+        partial(make_room, stack),
+    ).undo()  # fmt: skip

@@ -6,7 +6,6 @@ import socket
 from urllib.parse import urlsplit
 
 from cli.faults.fault import Fault, FaultImpossible, Held, Injected
-from cli.faults.stack import Stack
 
 MARK = "left_by_its_client"  # in the text of its query, by which it is found in pg_stat_activity
 STAYS_S = (0.2, 1.0)
@@ -14,11 +13,11 @@ GONE_S = (1.0, 2.0)  # a query is cancelled within a second of its client's leav
 CONNECT_TIMEOUT_S = 5.0
 
 
-def client_faults(stack: Stack, rng: random.Random) -> list[Fault]:
+def client_faults(address: str, rng: random.Random) -> list[Fault]:
     """Return the faults of clients."""
 
     def leaves() -> Injected:
-        place = urlsplit(stack.address)
+        place = urlsplit(address)
         # never the same twice, or it could be answered from what was asked before; minutes long
         count = rng.randrange(2_000_000_000, 2_100_000_000)
         sql = f"SELECT count(*) FROM (SELECT generate_series(1, {count})) AS {MARK}"

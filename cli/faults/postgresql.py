@@ -20,31 +20,32 @@ OTHERS = (
 )
 
 
-def connect(stack: Stack) -> psycopg.Connection[tuple[object, ...]]:
+def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
     """Return a session past the proxy that may write whatever the server's default is.
 
     Raises psycopg.Error.
     """
     return psycopg.connect(
-        stack.database_url, autocommit=True, connect_timeout=5, application_name=OURS,
+        url, autocommit=True, connect_timeout=5, application_name=OURS,
         options="-c default_transaction_read_only=off -c statement_timeout=5000",
     )  # fmt: skip
 
 
-def make_writable(stack: Stack) -> None:
+def make_writable(url: str) -> None:
     """Take back that new transactions are read-only.  Raises psycopg.Error."""
-    with connect(stack) as connection:
+    with connect(url) as connection:
         connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
         connection.execute("SELECT pg_reload_conf()")
 
 
 def postgresql_faults(stack: Stack, rng: random.Random) -> list[Fault]:
-    """Return the faults of PostgreSQL."""
+    """Return the faults of PostgreSQL on this machine."""
     processes = Processes(stack, rng)
+    url = stack.database_url
 
     def crash() -> Injected:
         _, leader = processes.one(POSTGRESQL)
-        with _impossible_without_postgresql(), connect(stack) as connection:
+        with _impossible_without_postgresql(), connect(url) as connection:
             pids = [pid for (pid,) in connection.execute(OTHERS)]
         pid = rng.choice(pids) if pids else None
         with contextlib.suppress(psutil.Error):
@@ -55,40 +56,45 @@ def postgresql_faults(stack: Stack, rng: random.Random) -> list[Fault]:
                 return Held(f"SIGKILL to a session of PostgreSQL (pid {pid})", FOR_GOOD_S)
         raise FaultImpossible("PostgreSQL has no session to kill just now")
 
+    return [Fault("kill-postgresql", "postgresql", crash), *session_faults(url, rng)]
+
+
+def session_faults(url: str, rng: random.Random) -> list[Fault]:
+    """Return the faults that sessions of a superuser bring about, wherever PostgreSQL runs."""
+
     def full() -> Injected:
         with Undoing() as undoing:
             ended = rng.random() < 0.5
             with _impossible_without_postgresql():
-                taken = _take_all(stack, undoing)
+                taken = _take_all(url, undoing)
                 if ended:  # those who were in lose their place, too
                     taken[0].execute(f"SELECT pg_terminate_backend(pid) FROM ({OTHERS}) AS others")
-                    taken += _take_all(stack, undoing, at_least=0)
+                    taken += _take_all(url, undoing, at_least=0)
             told = f"all connections of PostgreSQL taken, by {len(taken)} sessions"
             told += "; the others' were ended" if ended else "; the others keep theirs"
             return undoing.held(told, rng.uniform(*HELD_S))
 
     def read_only() -> Injected:
         with Undoing() as undoing, _impossible_without_postgresql():
-            with connect(stack) as connection:
-                undoing.later(make_writable, stack)
+            with connect(url) as connection:
+                undoing.later(make_writable, url)
                 connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
                 connection.execute("SELECT pg_reload_conf()")
             return undoing.held("PostgreSQL's transactions are read-only", rng.uniform(*HELD_S))
 
     return [
-        Fault("kill-postgresql", "postgresql", crash),
         Fault("full-postgresql", "postgresql", full),
         Fault("read-only-postgresql", "postgresql", read_only),
     ]
 
 
 def _take_all(
-    stack: Stack, undoing: Undoing, *, at_least: int = 1
+    url: str, undoing: Undoing, *, at_least: int = 1
 ) -> list[psycopg.Connection[tuple[object, ...]]]:
     taken: list[psycopg.Connection[tuple[object, ...]]] = []
     while True:
         try:
-            session = connect(stack)
+            session = connect(url)
         except psycopg.OperationalError:
             if len(taken) < at_least:
                 raise

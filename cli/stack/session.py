@@ -26,6 +26,7 @@ from cli.supervisor.supervisor import Stopped, Supervisor
 
 SERVER_LIMIT_S = 120.0  # recovery after a power cut reads the log again
 PROGRAM_LIMIT_S = 60.0
+KEEPER_CONNECTIONS = 2  # of each worker's keeper
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Session:
             wishes.data,
             wishes.database_url,
             wishes.redis_url,
-            connections=processes * wishes.pool_size,
+            connections=processes * (wishes.pool_size + KEEPER_CONNECTIONS),
         )
         programs = servers.programs()
         for program in programs:
@@ -176,6 +177,7 @@ class Session:
         wishes = self._wishes
         way = detour or servers
         environment = {
+            "MILLRACE_SEGMENTS_FOLDER": str(wishes.data.resolve() / "segments"),
             **self._environment,
             "DATABASE_URL": way.database_url,
             "REDIS_URL": way.redis_url,

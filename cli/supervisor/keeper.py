@@ -100,7 +100,8 @@ class Keeper:
         if delay_s is None:
             self._change(State.FAILED, f"died again and again, last: {ending}")
         else:
-            self._change(State.WAITING, f"{ending}; next try in {delay_s:.1f} s")
+            when = f"in {delay_s:.1f} s" if delay_s > 0 else "at once"
+            self._change(State.WAITING, f"{ending}; next try {when}")
         return delay_s
 
     def _watch(self, process: ProgramProcess) -> float | None:

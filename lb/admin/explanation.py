@@ -24,6 +24,7 @@ def explanation(record: Record, now: float) -> dict[str, Any]:
         "limiter": _fields(record.fields),
         "timings_ms": {"first_byte": _ms(answered_s), "total": _ms(record.ended - record.started)},
         "age_s": round(now - record.ended, 3),
+        **({"trace_id": record.trace_id} if record.trace_id else {}),
     }
 
 

@@ -71,6 +71,15 @@ class ProxyCollector(Collector):
         dropped.add_metric([], proxy.access_log.dropped)
         yield dropped
         yield proxy.events.metric()
+        spans = CounterMetricFamily(
+            "millrace_lb_trace_spans",
+            "Spans of traces, by what became of them: exported or dropped.",
+            labels=["outcome"],
+        )
+        counts = {"exported": 0, "dropped": 0} if proxy.tracing is None else proxy.tracing.spans
+        for outcome, count in counts.items():
+            spans.add_metric([outcome], count)
+        yield spans
 
     def _requests(self) -> Metric:
         family = CounterMetricFamily(
@@ -148,36 +157,34 @@ class ProxyCollector(Collector):
         yield panicking
 
     def _limiter(self) -> Iterator[Metric]:
+        # Without limits there is the same, of zeros: whoever draws or alerts need not know them.
         limiter = self._proxy.limiter
-        if limiter is None:
-            return
+        shared = None if limiter is None else limiter.shared
         limited = CounterMetricFamily(
             "millrace_lb_rate_limited",
             "Requests beyond a limit: refused, or let pass in shadow mode.",
             labels=["policy"],
         )
-        for policy in limiter.policies:
+        for policy in () if limiter is None else limiter.policies:
             limited.add_metric([policy.name], policy.refused)
         yield limited
         clients = GaugeMetricFamily("millrace_lb_rate_limit_clients", "Clients counted now.")
-        clients.add_metric([], limiter.clients)
+        clients.add_metric([], 0 if limiter is None else limiter.clients)
         yield clients
-        if limiter.shared is None:
-            return
         checks = CounterMetricFamily(
             "millrace_lb_rate_limit_shared_checks",
             "Requests counted in Redis (shared), or by this balancer alone since Redis was away or "
             "late (fallback).",
             labels=["mode"],
         )
-        checks.add_metric(["shared"], limiter.shared.answered)
-        checks.add_metric(["fallback"], limiter.shared.unanswered)
+        checks.add_metric(["shared"], 0 if shared is None else shared.answered)
+        checks.add_metric(["fallback"], 0 if shared is None else shared.unanswered)
         yield checks
         fallback = GaugeMetricFamily(
             "millrace_lb_rate_limit_fallback",
             "Processes that Redis is away for: each enforces its part of the limits.",
         )
-        fallback.add_metric([], float(limiter.shared.mode == "fallback"))
+        fallback.add_metric([], float(shared is not None and shared.mode == "fallback"))
         yield fallback
 
 

@@ -11,6 +11,7 @@ class Overview:
     """`restarts`: processes that died and were replaced; `reloads` by their end.
 
     `last_refusal`: why the last reload was refused; None when it was not.
+    `certificate_expires_at`: of what is served now, in seconds since 1970; None without TLS.
     """
 
     draining: bool = False
@@ -19,6 +20,7 @@ class Overview:
     reloads_refused: int = 0
     last_refusal: str | None = None
     serving: int = 0
+    certificate_expires_at: float | None = None
 
     def reloaded(self) -> "Overview":
         """Return what holds after a reload."""
@@ -44,3 +46,10 @@ class Overview:
         reloads.add_metric(["done"], self.reloads)
         reloads.add_metric(["refused"], self.reloads_refused)
         yield reloads
+        if self.certificate_expires_at is not None:
+            expiry = GaugeMetricFamily(
+                "millrace_lb_certificate_expiry_timestamp_seconds",
+                "When the certificate that is served expires, in seconds since 1970.",
+            )
+            expiry.add_metric([], self.certificate_expires_at)
+            yield expiry

@@ -1,6 +1,5 @@
 """What the admin address answers."""
 
-import hmac
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from lb.admin.decisions import BackendChange, StrategyChange
 from lb.admin.fleet import Fleet
 from lb.admin.overview import Overview
 from lb.admin.totals import text
+from lb.operator_paths import bears
 from lb.wire.problem import Problem
 
 
@@ -68,10 +68,7 @@ class Routes:
         return await reads[path]()
 
     def _authorise(self, authorization: bytes) -> None:
-        scheme, _, given = authorization.partition(b" ")
-        if self._token and not (
-            scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
-        ):
+        if self._token and not bears(authorization, self._token):
             raise Problem(
                 401, "unauthorized", "A token is needed",
                 "Send Authorization: Bearer with the value of MILLRACE_LB_ADMIN_TOKEN.",

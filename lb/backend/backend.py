@@ -12,6 +12,7 @@ from lb.backend.health import (
     State,
     after_answer,
     after_connection_failure,
+    after_farewell,
     state_of,
 )
 
@@ -27,7 +28,8 @@ class Check:
     """The latest check: when (ISO 8601), how long it took, and why it failed, if it did.
 
     `answered`: the backend said something, so it lives, whatever it said.  `undecided`: it had no
-    time for the question, which is no sign of a fault.
+    time for the question, which is no sign of a fault.  `draining`: it says that it is being
+    stopped.
     """
 
     at: str
@@ -35,6 +37,7 @@ class Check:
     failure: str | None
     answered: bool
     undecided: bool = False
+    draining: bool = False
 
 
 class Backend:
@@ -95,10 +98,10 @@ class Backend:
         return None if self.check is None else self.check.at
 
     def set_health(self, health: Health) -> None:
-        """Take a new health; an ejection closes the idle connections, which are suspect too."""
+        """Take a new health; where it is trusted no more, its idle connections are not either."""
         before = self.state
         if self.health.trusted and not health.trusted:
-            self.ejections += 1
+            self.ejections += not health.draining
             self.close_idle()
         self.health = health
         if self.state != before:
@@ -107,6 +110,11 @@ class Backend:
     def connection_failed(self, reason: str, policy: HealthPolicy, now: float) -> None:
         """Count a connection that could not be made or gave no answer; it may eject."""
         self.set_health(after_connection_failure(self.health, reason, policy, now))
+
+    def draining(self, reason: str) -> None:
+        """Send no new requests to a backend that says it is being stopped."""
+        if not self.health.draining:
+            self.set_health(after_farewell(self.health, reason))
 
     def answered(self) -> None:
         """End the row of failed connections."""

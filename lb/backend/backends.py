@@ -214,10 +214,13 @@ class Backends:
         backends = self.by_id.values()
         self._ready = tuple(b for b in backends if b.state == "ready")
         # One that has never passed a check is no loss: it is starting, or was listed by mistake.
-        usable = tuple(b for b in backends if b.mode == "ready" and b.health.seen)
+        # One that is being stopped is none either.
+        seen = tuple(b for b in backends if b.mode == "ready" and b.health.seen)
+        usable = tuple(b for b in seen if not b.health.draining)
         panicked = self.panicking
         self.panicking = len(self._ready) < self._policy.panic_ratio * len(usable)
-        self._candidates = usable if self.panicking else self._ready
+        # where all are being stopped, they serve for moments yet: better than nobody
+        self._candidates = (usable if self.panicking else self._ready) or (() if usable else seen)
         if self.panicking != panicked:
             self._on_panic(self.panicking)
         if self._waiting:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from lb.backend.backend import Backend, Check
 from lb.backend.health import HealthPolicy, after_check
-from lb.wire.response import OVERLOADED
+from lb.wire.response import DRAINING, OVERLOADED
 
 # Part of the interval by which it varies, so that many balancers do not all ask at once.
 _JITTER = 0.1
@@ -63,11 +63,15 @@ class Checker:
             began = self._clock()
             if backend.mode != "maintenance":
                 backend.check = check = await self._check(backend)
-                if not check.undecided:
+                if check.draining:
+                    backend.draining(check.failure or "it says that it is being stopped")
+                elif not check.undecided:
                     backend.set_health(
                         after_check(backend.health, check.failure, self._policy, self._clock())
                     )
-                if not check.answered and backend.health.failed >= self._policy.fall:
+                # being stopped, it takes no connections any more, but finishes what it holds
+                is_silent = not check.answered and not backend.health.draining
+                if is_silent and backend.health.failed >= self._policy.fall:
                     self._on_silent(backend)
             # From start to start: checks that time out must not make an ejection wait longer.
             interval_s = self._interval_s * (1 + _JITTER * (2 * self._random() - 1))
@@ -89,9 +93,11 @@ class Checker:
                 failure = "the check's answer is not HTTP"
             elif status[:3] != b"200":
                 failure = f"the check was answered {status[:3].decode('latin-1')}"
+        fields = b"\n" + rest.lower()
         return Check(
-            at, self._clock() - began, failure,
-            answered=bool(status_line), undecided=b"\n" + OVERLOADED + b":" in b"\n" + rest.lower(),
+            at, self._clock() - began, failure, answered=bool(status_line),
+            undecided=b"\n" + OVERLOADED + b":" in fields,
+            draining=b"\n" + DRAINING + b":" in fields,
         )  # fmt: skip
 
 

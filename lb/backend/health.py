@@ -13,7 +13,8 @@ class HealthPolicy:
     """`rise` passed checks in a row readmit, `fall` failed ones eject.
 
     So do `failures` connections in a row that could not be made or gave no answer; for `eject_s`
-    at least, and twice as long each time that it happens again, up to `eject_max_s`.
+    at least, and twice as long each time that it happens again, up to `eject_max_s`; but where a
+    check fails as well, checks see what is wrong, and it is over when they pass.
     """
 
     rise: int
@@ -28,6 +29,7 @@ class Health:
     """What is known of a backend.  `reason` says why it is not trusted.
 
     A new one is not trusted before its first passed check; `seen`: it has passed one.
+    `draining`: it said itself that it is being stopped, and has passed no check since.
     `eject_s`: how long the latest ejection for failed connections lasts at least, `until` when.
     """
 
@@ -39,6 +41,7 @@ class Health:
     reason: str = "not checked yet"
     eject_s: float = 0.0
     until: float = 0.0
+    draining: bool = False
 
 
 def after_check(health: Health, failure: str | None, policy: HealthPolicy, now: float) -> Health:
@@ -51,13 +54,20 @@ def after_check(health: Health, failure: str | None, policy: HealthPolicy, now: 
         if not health.seen or (passed >= policy.rise and now >= health.until):
             return replace(
                 health, trusted=True, passed=passed, failed=0, connection_failures=0, seen=True,
-                reason="",
+                reason="", draining=False,
             )  # fmt: skip
         return replace(health, passed=passed, failed=0)
     failed = health.failed + 1
     if health.trusted and failed < policy.fall:
         return replace(health, passed=0, failed=failed)
-    return replace(health, trusted=False, passed=0, failed=failed, reason=failure)
+    return replace(
+        health, trusted=False, passed=0, failed=failed, reason=failure, eject_s=0.0, until=0.0
+    )
+
+
+def after_farewell(health: Health, reason: str) -> Health:
+    """Return the health of a backend that says it is being stopped: once is enough."""
+    return replace(health, trusted=False, passed=0, reason=reason, draining=True)
 
 
 def after_connection_failure(
@@ -85,6 +95,6 @@ def state_of(mode: Mode, health: Health) -> State:
     """Return the one word for a backend's condition: the operator's will goes first."""
     if mode == "maintenance":
         return "maintenance"
-    if mode == "drain":
+    if mode == "drain" or health.draining:
         return "draining"
     return "ready" if health.trusted else "ejected"

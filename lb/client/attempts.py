@@ -15,6 +15,7 @@ from lb.wire.request import Request
 
 if TYPE_CHECKING:
     from lb.client.connection import ClientConnection
+    from lb.tracing import Trace
 
 
 class Attempts(Carried, ABC):
@@ -30,6 +31,7 @@ class Attempts(Carried, ABC):
     _repeated = b""  # the field that says so, once a replica may have done what was asked
     _replayable = False
     _retries = 0
+    _trace: "Trace | None" = None
     tried: tuple[Backend, ...] = ()
 
     def __init__(self, proxy: Proxy, client: "ClientConnection", request: Request) -> None:
@@ -48,6 +50,8 @@ class Attempts(Carried, ABC):
         """Begin an attempt at `backend`."""
         self._backend = backend
         backend.active += 1
+        if self._trace is not None:
+            self._trace.attempt(backend.id)
         # A retry takes a new connection: kept ones may all have ended in the same moment.
         connection = None if self._retries else backend.take_idle()
         if connection is not None:
@@ -96,7 +100,12 @@ class Attempts(Carried, ABC):
         self._connection = connection
         self._attempt_started = now = proxy.clock()
         budget = proxy.time_budget(request.head.target, now - self._started)
-        wire = request.serialise(client.forwarding, self._request_id, budget + self._repeated)
+        fields = budget + self._repeated
+        if self._trace is not None:
+            fields += self._trace.lines
+        elif request.head.trace is not None:
+            fields += request.head.trace.lines()
+        wire = request.serialise(client.forwarding, self._request_id, fields)
         if not self._replayable:
             wire += request.take()
         elif self._body:
@@ -110,6 +119,8 @@ class Attempts(Carried, ABC):
         self._blame(reason, is_fault=is_fault)
         backend = self._detach()
         proxy = self._proxy
+        if self._trace is not None:
+            self._trace.attempt_failed(failure)
         self.tried = self.tried if backend is None else (*self.tried, backend)
         if self._may_retry(failure):
             self._retries += 1

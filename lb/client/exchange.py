@@ -10,6 +10,9 @@ from lb.limiter.limiter import Verdict
 from lb.wire.problem import Problem, serialise
 from lb.wire.response import begin_answer
 
+# RFC 9110 section 11.6.1
+_CHALLENGE = b'WWW-Authenticate: Bearer realm="operators"\r\n'
+
 
 class Exchange(Attempts):
     """A request and its answer; begins with start() and ends with the client's exchange_over().
@@ -34,6 +37,10 @@ class Exchange(Attempts):
         verdict: Verdict | None = b""
         proxy = self._proxy
         proxy.counters.active += 1
+        if proxy.tracing is not None:
+            self._trace = proxy.tracing.begin(
+                self.request.head, self._request_id, trusted=self._client.is_trusted
+            )
         if proxy.limiter is not None:
             head, check = self.request.head, proxy.limiter.check
             key, now = self._client.key, self._started
@@ -55,6 +62,10 @@ class Exchange(Attempts):
             self.fail(verdict.problem)
             return
         throttle, head = self._proxy.throttle, self.request.head
+        if self._proxy.operator_paths.bar(head.target, head.authorization):
+            self._fields = verdict + _CHALLENGE
+            self.fail(failures.operators_only())
+            return
         if throttle.watched and throttle.refuses(head.method, head.target):
             self._fields = verdict
             self.fail(failures.overloaded())
@@ -171,6 +182,8 @@ class Exchange(Attempts):
         out = b""
         now = self._proxy.clock()
         if not self._status:
+            if head.draining:
+                backend.draining("it says that it is being stopped")
             if not head.overloaded:  # how fast it refuses says nothing about how fast it answers
                 backend.observe_latency(now - self._attempt_started)
             elif self._goes_elsewhere(head.overloaded):
@@ -264,10 +277,14 @@ class Exchange(Attempts):
             proxy.backends.request_over(self)
         if self._in_budget:
             proxy.retry_budget.leave(counters.active)
+        trace_id = ""
+        if self._trace is not None:
+            trace_id = self._trace.id
+            self._trace.end(self._status, self._retries)
         proxy.settle(
             (
                 self._request_id, self._client.address, self.request.head, self._fields,
                 proxy.backends.in_use, self.tried, backend, self._status, self._sent,
-                self._started, self._answered, now, self._retries,
+                self._started, self._answered, now, self._retries, trace_id,
             )
         )  # fmt: skip

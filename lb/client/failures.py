@@ -23,6 +23,15 @@ def backends_busy(retry_after_s: float) -> Problem:
     )  # fmt: skip
 
 
+def operators_only() -> Problem:
+    """Return the 401 for what only operators may ask for."""
+    return Problem(
+        401, "unauthorized", "A token is needed",
+        "This path is for operators. Send Authorization: Bearer with the value of "
+        "MILLRACE_LB_ADMIN_TOKEN.",
+    )  # fmt: skip
+
+
 def overloaded() -> Problem:
     """Return the 503 for what the replicas would refuse too."""
     return Problem(

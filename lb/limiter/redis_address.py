@@ -1,5 +1,6 @@
 """Where the shared windows are."""
 
+import re
 import ssl
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -10,6 +11,8 @@ _FORMS = (
     "write it as redis://host:6379/0, rediss://host:6379/0, unix:///path?db=0 or "
     "redis+sentinel://host:26379,host:26379/service/0"
 )
+# RFC 3986, appendix B: urllib takes no list of hosts with brackets in it
+_URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
 _NO = {"no", "false", "0"}
 
 
@@ -41,9 +44,9 @@ class RedisAddress:
             return f"unix://{self.path}"
         scheme = "rediss" if self.tls else "redis"
         if self.sentinels:
-            hosts = ",".join(f"{host}:{port}" for host, port in self.sentinels)
+            hosts = ",".join(_shown(host, port) for host, port in self.sentinels)
             return f"{scheme}+sentinel://{hosts}/{self.service}"
-        return f"{scheme}://{self.host}:{self.port}"
+        return f"{scheme}://{_shown(self.host, self.port)}"
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Return what TLS connections are made with; None: none are.  Raises OSError."""
@@ -56,16 +59,16 @@ class RedisAddress:
 
 def parse_redis_url(url: str) -> RedisAddress:
     """Parse one of the forms that the message names.  Raises ValueError."""
-    parts = urlsplit(url)
-    given = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    plain, _, watched = parts.scheme.partition("+")
-    user, _, hosts = parts.netloc.rpartition("@")
+    scheme, netloc, whole_path, query = _URL.findall(url)[0]
+    given = {name: values[0] for name, values in parse_qs(query).items()}
+    plain, _, watched = scheme.lower().partition("+")
+    user, _, hosts = netloc.rpartition("@")
     name, _, password = user.partition(":")
     host, port, service = "", _PORT, ""
-    path, database = "", parts.path.strip("/")
+    path, database = "", whole_path.strip("/")
     sentinels: tuple[tuple[str, int], ...] = ()
-    if plain == "unix" and parts.path and not watched:
-        path, database = unquote(parts.path), ""
+    if plain == "unix" and whole_path and not watched:
+        path, database = unquote(whole_path), ""
     elif plain in {"redis", "rediss"} and watched == "sentinel" and hosts:
         sentinels = tuple(_host_and_port(one, _SENTINEL_PORT) for one in hosts.split(","))
         service, _, database = database.partition("/")
@@ -84,6 +87,10 @@ def parse_redis_url(url: str) -> RedisAddress:
         plain == "rediss", given.get("ssl_ca_certs", ""),
         given.get("ssl_check_hostname", "yes").lower() not in _NO,
     )  # fmt: skip
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _host_and_port(text: str, usual: int) -> tuple[str, int]:

@@ -219,8 +219,9 @@ class RedisLink(asyncio.Protocol):
             question.on_reply(line)
 
     def _flush(self) -> None:
-        if self._transport is not None and self._out:
-            self._transport.write(b"".join(self._out))
+        transport = self._transport
+        if transport is not None and self._out and not transport.is_closing():
+            transport.write(b"".join(self._out))
         self._out.clear()
 
     def _look_at_overdue(self) -> None:

@@ -36,6 +36,7 @@ class Child:
         self.started = time.monotonic()
         self.pid = process.pid
         self.drain_timeout_s = 0.0
+        self.certificate_expires_at: float | None = None
         self._process = process
         self._channel = channel
         self._on_leaving = on_leaving
@@ -76,6 +77,7 @@ class Child:
         if "failed" in said:
             raise StartFailed(said["failed"])
         self.drain_timeout_s = said["drain_timeout_s"]
+        self.certificate_expires_at = said["certificate_expires_at"]
         return said
 
     async def ask(self, what: str, body: Any = None, *, timeout_s: float = 2.0) -> Any:

@@ -38,7 +38,7 @@ async def _lead(
         return await Child.spawn(slot, slots, parent.left, parent.farewell)
 
     parent = Parent(spawn, len(slots), settings.fixed)
-    routes = Routes(parent.fleet, overview=lambda: parent.overview, token=settings.admin_token)
+    routes = Routes(parent.fleet, overview=lambda: parent.overview, token=settings.operators_token)
     admin = AdminServer(admin_socket, routes, request_ids(random.SystemRandom().getrandbits))
 
     async def run() -> None:

@@ -64,8 +64,17 @@ class Parent:
     @property
     def overview(self) -> Overview:
         """What the parent knows by itself."""
-        serving = sum(child.stage == "serving" for child in self._alive.values())
-        return replace(self._overview, serving=serving)
+        serving = [child for child in self._alive.values() if child.stage == "serving"]
+        expiries = [
+            child.certificate_expires_at
+            for child in serving
+            if child.certificate_expires_at is not None
+        ]
+        return replace(
+            self._overview,
+            serving=len(serving),
+            certificate_expires_at=min(expiries, default=None),
+        )
 
     async def start(self) -> None:
         """Start a process for each slot.  Raises StartFailed, with none left."""

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from lb.wire.fields import (
     CLAIMS,
@@ -21,8 +22,9 @@ _LINE = re.compile(rb"([A-Z][A-Z-]*+) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])")
 _LENGTH_VALUE = re.compile(rb"[0-9]{1,18}")
 
 (
-    _HOST, _LENGTH, _ENCODING, _CONNECTION, _EXPECT, _ID, _UPGRADE, _API_KEY, _CLAIM, _DROP,
-) = range(10)  # fmt: skip
+    _HOST, _LENGTH, _ENCODING, _CONNECTION, _EXPECT, _ID, _UPGRADE, _API_KEY,
+    _AUTHORIZATION, _PARENT, _STATE, _CLAIM, _DROP,
+) = range(13)  # fmt: skip
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 
@@ -37,7 +39,22 @@ _MEANING = {
     b"x-request-id": _ID,
     b"upgrade": _UPGRADE,
     b"x-api-key": _API_KEY,
+    b"authorization": _AUTHORIZATION,
+    b"traceparent": _PARENT,
+    b"tracestate": _STATE,
 }
+
+
+class TraceFields(NamedTuple):
+    """Fields of W3C Trace Context as they came, not vetted; empty for none."""
+
+    parent: bytes
+    state: bytes
+
+    def lines(self) -> bytes:
+        """Return the fields as they are passed on unread."""
+        parent = b"traceparent: %b\r\n" % self.parent if self.parent else b""
+        return parent + (b"tracestate: %b\r\n" % self.state if self.state else b"")
 
 
 @dataclass(slots=True)
@@ -46,8 +63,8 @@ class RequestHead:
 
     `start` is the request line and the end-to-end fields without the framing, the forwarding
     fields and the empty line; `end` is the framing and the empty line.  `content_length` is 0 for
-    no body too.  `claims` are the X-Forwarded fields by their name in lower case, for whoever
-    trusts the sender.
+    no body too.  `trace` is what is said of the trace that it belongs to.  `claims` are the
+    X-Forwarded fields by their name in lower case, for whoever trusts the sender.
     """
 
     method: bytes
@@ -62,6 +79,8 @@ class RequestHead:
     expects_continue: bool
     http_1_0: bool
     api_key: bytes | None
+    authorization: bytes | None
+    trace: TraceFields | None
     claims: dict[bytes, bytes] | None
 
 
@@ -88,7 +107,8 @@ def _vet(raw: bytes) -> RequestHead:
             "control characters. Correct the request; nothing of it was passed on unread."
         ) from None
     found, claims, passed = _sort(fields)
-    host, length, encoding, connection, expect, request_id, upgrade, api_key = found
+    host, length, encoding, connection, expect, request_id, upgrade, *keys, parent, state = found
+    api_key, authorization = keys
     if host is None or not is_host(host):
         raise bad_request("Host is missing, or no name or address with a port. Send it, once.")
     if target[:1] != b"/":
@@ -123,6 +143,8 @@ def _vet(raw: bytes) -> RequestHead:
         expect is not None and not http_1_0,
         http_1_0,
         api_key,
+        authorization,
+        _trace(parent, state),
         claims,
     )
 
@@ -134,7 +156,7 @@ def _sort(
     fields: list[Field],
 ) -> tuple[list[bytes | None], dict[bytes, bytes] | None, list[Field]]:
     """Return the values that mean something here, the claims, and what is passed on."""
-    found: list[bytes | None] = [None] * 8
+    found: list[bytes | None] = [None] * _CLAIM
     claims: dict[bytes, bytes] | None = None
     passed: list[Field] = []
     for field in fields:
@@ -147,7 +169,7 @@ def _sort(
                 passed.append(field)
         elif meaning < _CLAIM:
             found[meaning] = _joined(meaning, found[meaning], field.value)
-            if meaning == _API_KEY:
+            if meaning in {_API_KEY, _AUTHORIZATION}:
                 passed.append(field)
         elif meaning == _CLAIM:
             claims = claims or {}
@@ -161,6 +183,12 @@ def _joined(meaning: int, before: bytes | None, value: bytes) -> bytes:
     if meaning == _HOST:
         raise bad_request("Host is given more than once. Send it once.")
     return b"%b, %b" % (before, value)
+
+
+def _trace(parent: bytes | None, state: bytes | None) -> TraceFields | None:
+    if parent is None and state is None:
+        return None
+    return TraceFields(parent or b"", state or b"")
 
 
 def _size(length: bytes) -> int:

@@ -22,10 +22,12 @@ _STATUS_LINES = {
     ).items()
 }
 
-# The balancer gives these itself, or they belong to one connection.
 # what a backend says that refuses a request unread, since it has too much to do
 OVERLOADED = b"x-millrace-overloaded"
-_OURS = HOP_BY_HOP | {b"content-length", b"x-request-id", OVERLOADED}
+# what a backend says that is being stopped: it serves for moments yet
+DRAINING = b"x-millrace-draining"
+# the balancer gives these itself, or they are for it alone, or they belong to one connection
+_OURS = HOP_BY_HOP | {b"content-length", b"x-request-id", OVERLOADED, DRAINING}
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 
 
@@ -42,6 +44,7 @@ class ResponseHead:
     begin, those of known length to HTTP/1.1 on a connection that goes on; it ends where the
     request id is put.  `announced`: the Trailer fields of a body in chunks.
     `overloaded`: what a backend says that has refused the request unread, else empty.
+    `draining`: it says that it is being stopped.
     """
 
     status: int
@@ -52,6 +55,7 @@ class ResponseHead:
     usual: bytes | None
     announced: bytes = b""
     overloaded: bytes = b""
+    draining: bool = False
 
 
 def vet(raw: bytes) -> ResponseHead:
@@ -78,6 +82,7 @@ def _vet(raw: bytes) -> ResponseHead:
     options = _NO_OPTIONS
     passed: list[Field] = []
     announced = overloaded = b""
+    draining = False
     for field in fields:
         name = field.name
         if name not in _OURS:
@@ -92,6 +97,8 @@ def _vet(raw: bytes) -> ResponseHead:
             announced += field.line
         elif name == OVERLOADED:
             overloaded = field.value
+        elif name == DRAINING:
+            draining = True
     if length is not None and _LENGTH.fullmatch(length) is None:
         raise BadResponse("Content-Length is repeated, or no number")
     if encoding is not None and minor == b"0":
@@ -110,6 +117,7 @@ def _vet(raw: bytes) -> ResponseHead:
         else b"%bContent-Length: %d\r\nX-Request-ID: " % (start, size),
         announced if framing == "chunked" else b"",
         overloaded,
+        draining,
     )
 
 

@@ -99,10 +99,11 @@ def far_redis_url(redis_url: str, valkey_proxy: LocalProxy) -> str:
 
 @pytest.fixture
 def database(far_database_url: str) -> Iterator[Database]:
-    """A pool like the replica's, with short times."""
+    """A pool like the replica's, which tries again soon."""
     settings = DatabaseSettings(
-        url=far_database_url, pool_size=2, pool_wait_s=2.0, connect_timeout_s=2,
-        statement_timeout_s=0.5, breaker_reset_s=0.05, breaker_reset_max_s=0.05,
+        url=far_database_url, pool_size=2, pool_wait_s=30.0, connect_timeout_s=30,
+        statement_timeout_s=30.0, breaker_reset_s=0.05, breaker_reset_max_s=0.05,
+        breaker_slow_s=30.0,
     )  # fmt: skip
     with reader_database(settings, "test", url=far_database_url) as database:
         until(lambda: answers(database))

@@ -15,7 +15,7 @@ from cli.faults.proxy import Proxy
 from cli.faults.rules import PASS, Rules
 
 T = TypeVar("T")
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:

@@ -1,7 +1,9 @@
 """Questions to a pool of connections."""
 
+import psycopg
+
 from db.database import Database
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseError
 
 ROWS = 20_000
 ALL = f"SELECT i, md5(i::text) FROM generate_series(1, {ROWS}) AS i"
@@ -12,7 +14,7 @@ def answers(database: Database) -> bool:
     try:
         with database.connection() as connection:
             return connection.execute("SELECT 1").fetchall() == [("1",)]
-    except DatabaseUnavailable:
+    except (DatabaseError, psycopg.errors.QueryCanceled):
         return False
 
 

@@ -12,6 +12,7 @@ from cli.faults.rules import Rule, Rules
 from tasks.client import connect
 from tasks.dispatcher import Dispatcher
 from tasks.errors import QueueError
+from tasks.heartbeat import Workers
 from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
 from tests.chaos.local_proxy import LocalProxy, until
@@ -19,7 +20,8 @@ from tests.integration.tasks.conftest import SHORT, Crew
 
 TASKS = [f"echo {number}".encode() for number in range(30)]
 ANSWERS = {index: str(index).encode() for index in range(30)}
-TIMES: dict[str, Any] = {**SHORT, "socket_timeout_s": 0.4, "connect_timeout_s": 0.4}
+# of who is at the far end of the line
+HASTY: dict[str, Any] = {"socket_timeout_s": 0.4, "connect_timeout_s": 0.4}
 
 Harm = Callable[[LocalProxy], object]
 
@@ -44,8 +46,8 @@ HARMS: dict[str, Harm] = {
 harmed = pytest.mark.parametrize("harm", list(HARMS.values()), ids=list(HARMS))
 
 
-def _crew(url: str) -> Iterator[Crew]:
-    settings = QueueSettings(url=url, **TIMES)
+def _crew(url: str, **times: Any) -> Iterator[Crew]:
+    settings = QueueSettings(url=url, **SHORT, **times)
     with connect(settings, "test") as client:
         crew = Crew(settings, client, events=[])
         yield crew
@@ -59,11 +61,11 @@ def near(redis_url: str) -> Iterator[Crew]:
 
 @pytest.fixture
 def far(far_redis_url: str) -> Iterator[Crew]:
-    yield from _crew(far_redis_url)
+    yield from _crew(far_redis_url, **HASTY)
 
 
-def _sender(url: str) -> Iterator[Dispatcher]:
-    settings = QueueSettings(url=url, **TIMES)
+def _sender(url: str, **times: Any) -> Iterator[Dispatcher]:
+    settings = QueueSettings(url=url, **SHORT, **times)
     with connect(settings, "test") as client:
         yield Dispatcher(client, settings)
 
@@ -75,7 +77,7 @@ def near_sender(redis_url: str) -> Iterator[Dispatcher]:
 
 @pytest.fixture
 def far_sender(far_redis_url: str) -> Iterator[Dispatcher]:
-    yield from _sender(far_redis_url)
+    yield from _sender(far_redis_url, **HASTY)
 
 
 def _answers(sender: Dispatcher, tasks: list[bytes], timeout_s: float = 20.0) -> dict[int, bytes]:
@@ -103,7 +105,7 @@ def test_every_task_is_answered_when_a_workers_line_is_spoilt_and_another_has_a_
         replies = {reply.index: reply.payload for reply in scatter.gather()}
     assert replies == dict(enumerate([b"waited"] * 3 + list(ANSWERS.values())))
     valkey_proxy.reset()
-    assert _works(near_sender)
+    until(lambda: _works(near_sender))
 
 
 @harmed
@@ -115,8 +117,9 @@ def test_a_worker_whose_line_was_spoilt_takes_tasks_again(
     for _ in range(3):
         _works_or_is_told(near_sender)
     valkey_proxy.reset()
-    until(lambda: worker.name in far.names() and _works(near_sender))
     with connect(QueueSettings(url=redis_url), "test") as client:
+        until(lambda: worker.name in {found.name for found in Workers(client).list()})
+        until(lambda: _works(near_sender))
         until(lambda: lane_status(client, QUERY).pending == 0)
 
 
@@ -125,7 +128,7 @@ def test_a_sender_whose_line_is_spoilt_gets_right_answers_or_is_told(
     near: Crew, far_sender: Dispatcher, valkey_proxy: LocalProxy, harm: Harm
 ) -> None:
     near.start(slots=2)
-    assert _works(far_sender)
+    until(lambda: _works(far_sender))
     harm(valkey_proxy)
     for _ in range(3):
         _works_or_is_told(far_sender)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import IO, Self
 
 from tests.conformance.case import MAX_BODY, MAX_HEAD, MAX_LINE
 from tests.conformance.client import FENCE, RawClient
+from tests.ports import free_port
 
 _START_S = 60.0
 
@@ -52,13 +52,6 @@ frontend front
 backend back
   server one 127.0.0.1:{backend}
 """
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

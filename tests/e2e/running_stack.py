@@ -1,7 +1,5 @@
 """`millrace up` as a child of the tests."""
 
-import http.client
-import json
 import os
 import signal
 import socket
@@ -19,6 +17,8 @@ from cli.embedded.place import place_for
 from cli.supervisor.leftovers import end_leftovers
 from cli.supervisor.process import is_running
 from cli.supervisor.run_file import RunContents, RunFile
+from tests.e2e.balancer_client import BalancerClient
+from tests.ports import free_port
 
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 60.0
@@ -30,13 +30,6 @@ def until(condition: Callable[[], bool], limit_s: float = START_LIMIT_S) -> None
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def own_environment() -> dict[str, str]:
@@ -51,6 +44,7 @@ class RunningStack:
     def __init__(self, data: Path, *options: str, **settings: str) -> None:
         self.data = data
         self.port, self.admin_port = free_port(), free_port()
+        self.client = BalancerClient(self.port)
         self._said = data.parent / f"said-{self.port}"
         argv = [sys.executable, "-m", "cli", "up", "--data", str(data), "--port", str(self.port)]
         argv += ["--admin-port", str(self.admin_port), *options]
@@ -88,22 +82,11 @@ class RunningStack:
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Send a request through the balancer; return the status and the JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            headers = {"Content-Type": "application/json"}
-            connection.request(
-                method, path, json.dumps(body) if body is not None else None, headers
-            )
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
+        return self.client.call(method, path, body)
 
     def rows(self, sql: str) -> list[list[Any]]:
         """Return a query's rows, from the balancer."""
-        status, answer = self.call("POST", "/v1/query", {"sql": sql})
-        assert status == 200, answer
-        rows: list[list[Any]] = answer["rows"]
+        rows: list[list[Any]] = self.client.query(sql)["rows"]
         return rows
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +16,11 @@ SETTINGS = {
 
 
 @contextmanager
-def own_server() -> Iterator[EmbeddedPostgres]:
-    """Start the embedded PostgreSQL in a folder that is gone afterwards."""
+def own_server(more: Mapping[str, str] | None = None) -> Iterator[EmbeddedPostgres]:
+    """Start the embedded PostgreSQL, with `more` settings, in a folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mr-"))
     try:
-        server = EmbeddedPostgres(place_for(folder), settings=SETTINGS)
+        server = EmbeddedPostgres(place_for(folder), settings={**SETTINGS, **(more or {})})
         server.initialise()
         with RunningServer(server.program(), folder / "postgres.log"):
             yield server

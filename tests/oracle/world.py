@@ -1,6 +1,6 @@
 """A database with the tables of `schema`, and a query service over it that splits what it can."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -79,7 +79,11 @@ class WritingDispatcher(LocalDispatcher):
         self._writer = writer
 
     def scatter(  # type: ignore[override]
-        self, payloads: Sequence[bytes], *, timeout_s: float
+        self,
+        payloads: Sequence[bytes],
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> LocalScatter:
         return WritingScatter(self._database, payloads, self._writer)
 

@@ -2,7 +2,8 @@
 -- KEYS: entry, lock, invalidated, used, sizes, hot.
 -- ARGV: entry's name, token of the caller ('': look only), lease in ms, oldest age in ms that is good
 -- enough, request's name to count as asked for ('': do not count).
--- Returns {what, sequence, value, age in ms, hits, cost in ms}; what is 'hit', 'lead' (the caller
+-- Returns {what, began, value, age in ms, hits, cost in ms}; began is the sequence and the time in ms,
+-- with a space between, for `put`; what is 'hit', 'lead' (the caller
 -- holds the lock now), 'wait' (somebody else does) or 'miss' (only looked).  Without a good one, value
 -- is the one that is too old, or absent.
 local time = redis.call('TIME')
@@ -55,7 +56,8 @@ elseif ARGV[2] ~= '' then
     what = 'lead'
   end
 end
+local began = string.format('%s %.0f', sequence, now)
 if value then
-  return {what, sequence, value, age, hits, tonumber(entry[5])}
+  return {what, began, value, age, hits, tonumber(entry[5])}
 end
-return {what, sequence}
+return {what, began}

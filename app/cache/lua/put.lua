@@ -2,7 +2,7 @@
 -- KEYS: entry, invalidated, used, sizes, hot, requests.
 -- ARGV: entry's name, prefix of entries, value, sequence at the beginning, tables as JSON, age in ms,
 -- time to live in ms, most bytes of all entries, cost in ms, request's name, request as JSON, most
--- requests to remember.
+-- requests to remember, time at the beginning in ms.
 -- Returns {'stored' or 'refused', entries evicted, bytes of all entries}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -15,7 +15,9 @@ local refused = not known[1]
 for i = 2, #fields do
   refused = refused or (known[i] and tonumber(known[i]) > tonumber(ARGV[4]))
 end
-local at = now - tonumber(ARGV[6])
+-- Its age was measured when this was sent, and may have waited since: by a stopped Redis, for one.
+-- It is no younger than its computation's beginning tells.
+local at = math.min(now - tonumber(ARGV[6]), tonumber(ARGV[13]))
 local newest = redis.call('HGET', KEYS[1], 'at')
 if newest and tonumber(newest) > at then
   refused = true
@@ -33,7 +35,7 @@ redis.call('HSET', KEYS[4], ARGV[1], size)
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'value', ARGV[3], 'at', at, 'began', ARGV[4], 'tables', ARGV[5],
   'cost', ARGV[9])
-redis.call('PEXPIRE', KEYS[1], math.max(1, tonumber(ARGV[7]) - tonumber(ARGV[6])))
+redis.call('PEXPIRE', KEYS[1], math.max(1, tonumber(ARGV[7]) - (now - at)))
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 local evicted = 0
 while true do

@@ -19,6 +19,7 @@ from app.queries.metrics import QueryMetrics
 from app.queries.running import RunningQueries
 from app.queries.service import QueryService
 from db.errors import ConnectionLost, DatabaseError
+from telemetry.carrier import Continuations
 
 PAUSE_S = 1.0  # before what PostgreSQL's absence ended is tried again
 JOIN_S = 5.0
@@ -54,6 +55,7 @@ class Executor:
         metrics: QueryMetrics,
         rules: ExecutorRules,
         describe: Callable[[Exception, str], Mapping[str, Any]],
+        continuations: Continuations | None = None,
     ) -> None:
         self._store = store
         self._queries = queries
@@ -61,6 +63,7 @@ class Executor:
         self._metrics = metrics
         self._rules = rules
         self._describe = describe
+        self._continuations = continuations or Continuations()
         self._lock = threading.Lock()
         self._held: dict[str, tuple[str, Control]] = {}
         self._wake = threading.Event()
@@ -107,7 +110,11 @@ class Executor:
             try:
                 query = self._store.claim(owner, self._rules.lease_s)
                 if query is not None:
-                    self._run(query, owner)
+                    with self._continuations.of(
+                        query.origin, "asynchronous query", {"millrace.attempt": query.attempts},
+                        query_id=query.id,
+                    ):  # fmt: skip
+                        self._run(query, owner)
                     continue
             except DatabaseError as error:
                 _log.warning("asynchronous queries wait for PostgreSQL", error=str(error))

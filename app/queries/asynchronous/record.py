@@ -1,7 +1,7 @@
 """An asynchronous query, as it is kept."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, cast
 
@@ -15,7 +15,8 @@ FINISHED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 class AsyncQuery:
     """One row, without its result.  Times are ISO 8601; `problem` is a problem document.
 
-    `attempts` counts how often a replica began to run it.
+    `attempts` counts how often a replica began to run it.  `origin`: under which ids it is logged
+    and traced.
     """
 
     id: str
@@ -30,11 +31,13 @@ class AsyncQuery:
     started_at: str | None
     finished_at: str | None
     expires_at: str | None
+    origin: Mapping[str, str]
 
     @classmethod
     def read(cls, row: Sequence[str | None]) -> Self:
         """Return the query of a row of the columns in store.COLUMNS."""
-        query_id, request, state, attempts, done, total, row_count, problem, *times = row
+        query_id, request, state, attempts, done, total, row_count, problem, *rest = row
+        created_at, started_at, finished_at, expires_at, origin = rest
         values = json.loads(request or "{}")
         return cls(
             query_id or "",
@@ -45,8 +48,11 @@ class AsyncQuery:
             int(total or 0),
             None if row_count is None else int(row_count),
             None if problem is None else json.loads(problem),
-            times[0] or "",
-            *times[1:],
+            created_at or "",
+            started_at,
+            finished_at,
+            expires_at,
+            json.loads(origin or "{}"),
         )
 
 

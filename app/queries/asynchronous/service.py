@@ -36,13 +36,18 @@ class AsyncQueries:
         self.executor = executor
         switchboard.on_queued = executor.wake
 
-    def accept(self, query: QueryInput, key: str | None) -> str:
+    def accept(self, query: QueryInput, key: str | None, request_id: str, *, repeated: bool) -> str:
         """Keep a query to be run soon, and return its id; with the same key, the same one.
+
+        Without a key: the same one for a request that the balancer had to repeat.
 
         Once this returns, the query is not lost.  Raises KeyReused, TooManyQueued.
         """
         new_id = self._new_id()
-        kept_id = self._store.insert(new_id, query, key)
+        if key is None:
+            kept_id = self._store.insert_sent(new_id, query, request_id, again=repeated)
+        else:
+            kept_id = self._store.insert(new_id, query, key)
         if kept_id == new_id:
             self._metrics.async_became("queued")
         self.executor.wake()  # everybody hears the notice, but here it is known already

@@ -12,17 +12,18 @@ from app.queries.request import QueryInput
 from db.database import Database
 from db.notices import CHANNEL
 from db.pool import Row
+from telemetry.carrier import outgoing
 
 COLUMNS = """id, request, state, attempts, fragments_done, fragments_total, row_count, problem,
     to_json(created_at) #>> '{}', to_json(started_at) #>> '{}', to_json(finished_at) #>> '{}',
-    to_json(expires_at) #>> '{}'"""
+    to_json(expires_at) #>> '{}', origin"""
 
 # `changed` are the rows of a statement; telling of them is part of its transaction
 TELL = f"""SELECT id, pg_notify('{CHANNEL}', json_build_object('changed', id, 'state', state)::text)
     FROM changed"""
 INSERT = f"""WITH changed AS (
-    INSERT INTO async_queries (id, request, digest, idempotency_key)
-    SELECT $1, $2::json, $3, $4
+    INSERT INTO async_queries (id, request, digest, idempotency_key, origin)
+    SELECT $1, $2::json, $3, $4, $6::json
      WHERE (SELECT count(*) FROM async_queries WHERE state = 'queued') < $5::int
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING id, state) {TELL}"""
 BY_KEY = "SELECT id, digest FROM async_queries WHERE idempotency_key = $1"
@@ -61,6 +62,11 @@ DELETE = """DELETE FROM async_queries
 SWEEP = "DELETE FROM async_queries WHERE expires_at < now() RETURNING id"
 
 
+FREE_KEY = "UPDATE async_queries SET idempotency_key = NULL WHERE idempotency_key = $1"
+# Before the ids of requests that came without a key; no key of a client has this character.
+_SENT = "\x01"
+
+
 class AsyncStore:
     """The table of asynchronous queries.  Every method raises db.errors when PostgreSQL is away.
 
@@ -81,13 +87,30 @@ class AsyncStore:
         digest = hashlib.sha256(request.encode()).hexdigest()
         if key is not None and (known := self._same(key, digest)):
             return known
-        values = [query_id, request, digest, key, str(self._max_queued)]
+        origin = json.dumps(outgoing())
+        values = [query_id, request, digest, key, str(self._max_queued), origin]
         if self._run(INSERT, values):
             return query_id
         # full, or the same key came a moment ago by another way
         if key is not None and (known := self._same(key, digest)):
             return known
         raise TooManyQueued
+
+    def insert_sent(self, query_id: str, query: QueryInput, request_id: str, *, again: bool) -> str:
+        """As `insert`, of a request without a key, so that it is kept once.
+
+        `again`: another replica was sent the request and did not answer, and may have kept it.
+        Else whoever used the same X-Request-ID before meant another request: many clients send one
+        for all that they do.  Raises TooManyQueued.
+        """
+        key = _SENT + request_id
+        if not again:
+            with self._database.connection() as connection:
+                connection.execute(FREE_KEY, [key])
+        try:
+            return self.insert(query_id, query, key)
+        except KeyReused:
+            return self.insert(query_id, query, None)
 
     def _same(self, key: str, digest: str) -> str | None:
         found = self._run(BY_KEY, [key])

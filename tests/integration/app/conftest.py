@@ -1,7 +1,6 @@
 """Real replicas: gunicorn in processes of their own, on real servers."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,9 +17,10 @@ from cli.embedded.valkey import EmbeddedValkey
 from db.migrate import migrate
 from db.reader import reader_session
 from db.settings import DatabaseSettings
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 STOP_S = 45.0  # the replica's own limit is 35 s (MILLRACE_APP_GRACE_S)
 
 Start = Callable[..., "Replica"]
@@ -43,9 +43,7 @@ class Replica:
         environment: dict[str, str],
         application: str = "app.main:create_app()",
     ) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.home = folder / "home"
         self.temporary = folder / "tmp"
         for made in (folder, self.home, self.temporary):

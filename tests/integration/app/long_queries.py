@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +62,18 @@ class LongQuery:
         """Wait until it runs as wide as it can."""
         wait_until(lambda: self.running(database_url) >= self.sessions, "it runs")
 
+    def is_seen_before(self, is_answered: Callable[[], bool], database_url: str) -> bool:
+        """Wait until it runs as wide as it can, or is answered; tell whether it was seen to run."""
+        seen = False
+
+        def look() -> bool:
+            nonlocal seen
+            seen = self.running(database_url) >= self.sessions
+            return seen or is_answered()
+
+        wait_until(look, "it runs, or is answered")
+        return seen
+
     def wait_until_it_is_over(self, database_url: str) -> None:
         """Wait until nothing of it runs."""
         wait_until(lambda: self.running(database_url) == 0, "nothing of it runs")
@@ -105,9 +117,13 @@ class Asker(threading.Thread):
     def run(self) -> None:
         self.response = httpx.post(self._url, json=self._json, headers=self._headers, timeout=60)
 
+    def is_answered(self) -> bool:
+        """Tell whether the response is there."""
+        return self.response is not None
+
     def answer(self) -> httpx.Response:
         """Wait for the response."""
-        self.join(30)
+        self.join(60)
         assert self.response is not None
         return self.response
 

@@ -37,8 +37,9 @@ def test_a_query_ends_when_its_client_leaves(
     with send_and_stay(replica.port, query):
         query.wait_until_it_runs(environment["DATABASE_URL"])
     query.wait_until_it_is_over(environment["DATABASE_URL"])
-    metrics = replica.http.get("/metrics").text
-    assert 'millrace_app_queries_cancelled_total{cause="client_gone"} 1.0' in metrics
+    # counted by the thread that ended it, which may be a little behind PostgreSQL
+    counted = 'millrace_app_queries_cancelled_total{cause="client_gone"} 1.0'
+    wait_until(lambda: counted in replica.http.get("/metrics").text, "it is counted")
 
 
 @pytest.mark.parametrize("mode", [DIRECT, PARTITIONED])
@@ -66,15 +67,21 @@ def test_the_next_request_on_the_connection_is_no_reason_to_end_a_query(
 ) -> None:
     query = LongQuery(DIRECT)
     url = environment["DATABASE_URL"]
-    with send_and_stay(replica.port, query, b"GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n") as raw:
+    with send_and_stay(replica.port, query, b"GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n"):
         query.wait_until_it_runs(url)
         other = LongQuery(DIRECT)
         with send_and_stay(replica.port, other):
             other.wait_until_it_runs(url)
         other.wait_until_it_is_over(url)  # so the clients have been looked at
         assert query.running(url) == 1
-        raw.settimeout(30)
-        assert replica.http.get("/v1/status").json()["replica"]["running_queries"] == 1
+
+        def only_one_runs() -> bool:
+            status = replica.http.get("/v1/status").json()
+            return bool(status["replica"]["running_queries"] == 1)
+
+        # PostgreSQL is done with the other one a little before the replica is
+        wait_until(only_one_runs, "the replica knows of one")
+        assert query.running(url) == 1
     query.wait_until_it_is_over(url)
 
 
@@ -89,7 +96,12 @@ def test_a_query_ends_when_it_is_deleted(
     response = asker.answer()
     assert (response.status_code, response.json()["type"]) == (409, "/problems/cancelled")
     query.wait_until_it_is_over(environment["DATABASE_URL"])
-    assert replica.http.delete("/v1/queries/mine").json()["type"] == "/problems/query-unknown"
+
+    def is_unknown() -> bool:
+        answer = replica.http.delete("/v1/queries/mine").json()
+        return bool(answer["type"] == "/problems/query-unknown")
+
+    wait_until(is_unknown, "all have said that they do not have it")  # in time, that is
 
 
 def test_a_query_is_deleted_on_whichever_replica_it_runs(
@@ -99,8 +111,15 @@ def test_a_query_is_deleted_on_whichever_replica_it_runs(
     query = LongQuery(DIRECT)
     asker = Asker(first.port, query, "elsewhere")
     query.wait_until_it_runs(environment["DATABASE_URL"])
-    wait_until(lambda: second.http.delete("/v1/queries/nobodys").status_code == 404, "both listen")
-    assert second.http.delete("/v1/queries/elsewhere").status_code == 204
+    statuses: list[int] = []
+
+    def is_deleted() -> bool:
+        """Try to; where it runs, nobody may listen yet, or be slow to say that it was ended."""
+        statuses.append(second.http.delete("/v1/queries/elsewhere").status_code)
+        return statuses[-1] == 204 or asker.is_answered()
+
+    wait_until(is_deleted, "it is found")
+    assert statuses[-1] == 204 or 503 in statuses
     assert asker.answer().status_code == 409
     query.wait_until_it_is_over(environment["DATABASE_URL"])
 
@@ -109,20 +128,27 @@ def test_a_query_is_deleted_on_whichever_replica_it_runs(
 def test_a_query_ends_with_its_deadline(
     replica: Replica, environment: dict[str, str], mode: str
 ) -> None:
-    query = LongQuery(mode)
-    asker = Asker(replica.port, query, timeout_s=2.0)
-    query.wait_until_it_runs(environment["DATABASE_URL"])
-    response = asker.answer()
+    # so much of it has to be left, once it has begun, that somebody can see it run
+    for timeout_s in (1.0, 4.0, 16.0):
+        query = LongQuery(mode)
+        asker = Asker(replica.port, query, timeout_s=timeout_s)
+        ran = query.is_seen_before(asker.is_answered, environment["DATABASE_URL"])
+        response = asker.answer()
+        query.wait_until_it_is_over(environment["DATABASE_URL"])
+        if ran:
+            break
+    assert ran
     assert (response.status_code, response.json()["type"]) == (504, "/problems/timed-out")
-    query.wait_until_it_is_over(environment["DATABASE_URL"])
 
 
 def test_the_balancers_patience_bounds_a_query(
     replica: Replica, environment: dict[str, str]
 ) -> None:
-    began = time.monotonic()
-    response = replica.http.post(
-        "/v1/query", json=LongQuery(DIRECT).body, headers={"X-Millrace-Timeout-S": "0.5"}
-    )
+    for patience_s in ("0.5", "4"):
+        began = time.monotonic()
+        headers = {"X-Millrace-Timeout-S": patience_s}
+        response = replica.http.post("/v1/query", json=LongQuery(DIRECT).body, headers=headers)
+        if response.status_code != 503:  # else all of it passed before its turn came
+            break
     assert response.status_code == 504
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 25  # without it, it would be 30

@@ -23,10 +23,10 @@ def explain(replica: Replica, *arguments: str) -> subprocess.CompletedProcess[st
 
 def test_nothing_is_run_unless_asked_for(formats: Replica) -> None:
     for sql in ("SELECT 1 / (i - 1) FROM generate_series(1, 3) AS i", SQL):
-        body = {"sql": sql, "params": ["5"] if "$1" in sql else [], "timeout_s": 5}
+        body = {"sql": sql, "params": ["5"] if "$1" in sql else [], "timeout_s": 25}
         shown = formats.http.post("/v1/query/explain", json=body).json()
         assert (shown["mode"], shown["analysis"]) == ("direct", None)
-        assert 0 < shown["limits"]["timeout_s"] <= 5  # what is left: arriving took a moment
+        assert 0 < shown["limits"]["timeout_s"] <= 25  # what is left: arriving took a moment
         assert shown["reason"] in shown["reasons_not_to_split"]
         assert shown["cost"] > 0
 
@@ -51,8 +51,14 @@ def test_analyze_is_one_or_nothing(formats: Replica, analyze: str) -> None:
 
 
 def test_a_deadline_ends_an_analysis(formats: Replica) -> None:
-    body = {"sql": "SELECT count(*) FROM generate_series(1, 2000000000)", "timeout_s": 0.3}
-    answer = formats.http.post("/v1/query/explain?analyze=1", json=body)
+    for timeout_s in (0.3, 3.0, 15.0):
+        body = {
+            "sql": "SELECT count(*) FROM generate_series(1, 2000000000)",
+            "timeout_s": timeout_s,
+        }
+        answer = formats.http.post("/v1/query/explain?analyze=1", json=body)
+        if answer.status_code != 503:  # else it passed before the query's turn came
+            break
     assert answer.json()["type"] == "/problems/timed-out"
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -103,7 +104,7 @@ def test_without_redis_queries_and_jobs_are_done_all_the_same(
 ) -> None:
     replica = start(DATABASE_URL=cut.url, REDIS_URL=no_redis)
     wait_until(lambda: replica.state() == "degraded", "degraded")
-    assert modes(replica) == ["no_redis"]
+    wait_until(lambda: modes(replica) == ["no_redis"], "Redis is missed")
     answer = replica.http.post("/v1/query", json=SUM).json()
     assert (answer["rows"], answer["plan"]["mode"]) == ([[30]], "direct")
     wait_until(
@@ -161,8 +162,10 @@ def test_without_postgresql_stale_answers_are_marked_and_all_else_is_refused_or_
     assert replica.http.get("/v1/jobs").json()["jobs"] == []
     assert replica.http.get(f"/v1/digests/sha256/{hashed['digest']}").status_code == 404
     assert replica.http.post("/v1/query", json=SUM).json()["stale"] is False
-    for event in ("mode_on", "mode_off"):
-        assert len(told(replica, event=event, mode="no_database")) == 1
+    # on a machine that hangs it may be missed once more, and is told of as well
+    changes = [line["event"] for line in told(replica, mode="no_database")]
+    assert changes[:2] == ["mode_on", "mode_off"]
+    assert all(one != other for one, other in pairwise(changes))
     assert told(replica, event="mode_on", mode="no_database")[0]["reason"]
     wait_until(lambda: bool(told(replica, event="breaker_closed", pool="app")), "it is closed")
 

@@ -8,11 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.integration.app.conftest import ROOT, Replica, Start, wait_until
+from tests.integration.app.conftest import ROOT, STOP_S, Replica, Start, wait_until
 
 
 def test_it_hashes_though_postgresql_and_redis_are_away(alone: Replica) -> None:
@@ -66,15 +67,25 @@ def test_bytes_that_are_no_request_get_a_problem_not_html(alone: Replica, sent: 
     assert f"X-Request-ID: {problem['instance']}".encode() in head
 
 
-def test_a_draining_replica_says_so_serves_on_and_ends_with_0(
-    start: Start, nowhere: dict[str, str]
-) -> None:
-    replica = start(**nowhere, MILLRACE_APP_DRAIN_S="1.5")
+def test_a_draining_replica_says_so_and_serves_on(start: Start, nowhere: dict[str, str]) -> None:
+    # longer than any test: it is ended below
+    replica = start(**nowhere, MILLRACE_APP_DRAIN_S="600")
+    assert "X-Millrace-Draining" not in replica.http.get("/health/ready").headers
     replica.process.terminate()
     wait_until(lambda: replica.state() == "draining", "draining")
     assert replica.http.get("/health/ready").status_code == 503
-    assert replica.http.post("/v1/hash", json={"data": "a"}).status_code == 200
-    assert replica.stop() == 0
+    answer = replica.http.post("/v1/hash", json={"data": "a"})
+    assert (answer.status_code, answer.headers["X-Millrace-Draining"]) == (200, "true")
+    replica.process.send_signal(signal.SIGINT)
+    replica.process.wait(30)
+
+
+def test_a_replica_that_has_drained_ends_with_0(start: Start, nowhere: dict[str, str]) -> None:
+    replica = start(**nowhere, MILLRACE_APP_DRAIN_S="0.5")
+    began = time.monotonic()
+    replica.process.terminate()
+    assert replica.process.wait(STOP_S) == 0
+    assert time.monotonic() - began > 0.4
 
 
 def test_a_request_that_runs_when_sigterm_comes_is_finished(
@@ -166,7 +177,7 @@ def test_a_killed_process_is_replaced_and_its_gauges_go(
     replica = start(**nowhere, MILLRACE_APP_PROCESSES="2")
 
     def pool_max() -> float:
-        pattern = r'millrace_app_pool_connections\{kind="max"\} (\S+)'
+        pattern = r'millrace_app_pool_connections\{kind="max",pool="app"\} (\S+)'
         return sum(map(float, re.findall(pattern, replica.http.get("/metrics").text)))
 
     wait_until(lambda: pool_max() == 20, "both processes show their pool of 10")

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from app.cache.settings import CacheSettings
 from db.migrate import migrate
 from db.settings import DatabaseSettings
-from tests.integration.cache.replicas import Replica, replica
+from tests.integration.cache.replicas import PATIENT, Replica, replica
 
 TABLES = """
 CREATE TABLE t (id int, n int); INSERT INTO t VALUES (1, 10), (2, 20);
@@ -40,12 +41,18 @@ def owner(tables_url: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def one(tables_url: str, redis_url: str) -> Iterator[Replica]:
-    with replica(tables_url, redis_url) as made:
+def cache_settings() -> CacheSettings:
+    """Those of both replicas; a test that needs others has them as its parameter."""
+    return PATIENT
+
+
+@pytest.fixture
+def one(tables_url: str, redis_url: str, cache_settings: CacheSettings) -> Iterator[Replica]:
+    with replica(tables_url, redis_url, cache_settings) as made:
         yield made
 
 
 @pytest.fixture
-def other(tables_url: str, redis_url: str) -> Iterator[Replica]:
-    with replica(tables_url, redis_url) as made:
+def other(tables_url: str, redis_url: str, cache_settings: CacheSettings) -> Iterator[Replica]:
+    with replica(tables_url, redis_url, cache_settings) as made:
         yield made

@@ -26,9 +26,11 @@ from tasks.settings import QueueSettings
 from tests.integration.queries.local import LocalDispatcher
 
 DEFAULT = CachePolicy()
+# a machine that hangs shall not pass for a Redis that does, nor for a process that died
+PATIENT = CacheSettings(cache_redis_timeout_s=30.0, cache_lease_s=60.0)
 
 
-def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -86,10 +88,9 @@ class Replica:
 
 @contextmanager
 def replica(
-    database_url: str, redis_url: str, settings: CacheSettings | None = None
+    database_url: str, redis_url: str, settings: CacheSettings = PATIENT
 ) -> Iterator[Replica]:
     """Give a replica; its background threads run."""
-    settings = settings or CacheSettings(cache_redis_timeout_s=1.0, cache_lease_s=1.0)
     database_settings = DatabaseSettings(url=database_url, breaker_failures=1)
     query_settings = QuerySettings()
     with ExitStack() as stack:
@@ -117,6 +118,8 @@ def replica(
             database_settings=database_settings, most_waiting=100,
         )  # fmt: skip
         cache.facts.refresh()
+        # at its start, too, it would compute what is asked for often: at any moment of a test
+        cache.background._settings = settings.model_copy(update={"cache_warm_queries": 0})
         cache.background.start()
         stack.callback(cache.background.stop)
         yield Replica(service, cache)

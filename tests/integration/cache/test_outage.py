@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from app.cache.policy import CachePolicy
-from app.cache.settings import CacheSettings
+from app.cache.status import CachedAnswer
 from cli.embedded.place import place_for
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.program import RunningServer
@@ -21,7 +21,7 @@ from cli.embedded.valkey import EmbeddedValkey
 from db.errors import DatabaseUnavailable
 from db.migrate import migrate
 from db.settings import DatabaseSettings
-from tests.integration.cache.replicas import Replica, eventually, replica
+from tests.integration.cache.replicas import PATIENT, Replica, eventually, replica
 
 SQL = "SELECT sum(n) FROM t"
 
@@ -104,6 +104,9 @@ def test_a_redis_that_dies_while_an_answer_is_computed_costs_nobody_the_answer(
     assert other.origin(SQL) == "hit"
 
 
+@pytest.mark.parametrize(
+    "cache_settings", [PATIENT.model_copy(update={"cache_redis_timeout_s": 1.0})]
+)
 def test_a_redis_that_hangs_costs_its_time_limit_once(one: Replica, mortal: RunningServer) -> None:
     one.origin(SQL)
     os.kill(mortal.pid, signal.SIGSTOP)
@@ -124,7 +127,7 @@ def test_an_old_answer_is_given_and_marked_while_postgresql_is_away(
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     server = EmbeddedPostgres(place_for(folder), settings=settings)
     server.initialise()
-    cache = CacheSettings(cache_ttl_s=0.05, cache_stale_s=300.0, cache_redis_timeout_s=1.0)
+    cache = PATIENT.model_copy(update={"cache_ttl_s": 0.05, "cache_stale_s": 300.0})
     with RunningServer(server.program(), folder / "postgres.log") as running:
         url = server.url("postgres")
         migrate(url, DatabaseSettings(url=url))
@@ -144,5 +147,15 @@ def test_an_old_answer_is_given_and_marked_while_postgresql_is_away(
             for policy in (CachePolicy(max_age_s=0.0), CachePolicy(max_age_s=0.01)):
                 with pytest.raises(DatabaseUnavailable):
                     one.ask(SQL, policy)
+            one.service.gate.clear()
+            runs, asked_at = one.service.begun, time.monotonic()
+            late: list[CachedAnswer] = []
+            asking = threading.Thread(target=lambda: late.append(one.ask(SQL)))
+            asking.start()
+            eventually(lambda: one.service.begun > runs and time.monotonic() - asked_at > 0.3)
+            one.service.gate.set()
+            asking.join(30)
+            assert late[0].stale
+            assert late[0].age_s >= found.age_s + 0.3  # it is older by what was waited, too
             # one that allows this age gets it as a hit
             assert one.origin(SQL, CachePolicy(max_age_s=100.0)) == "hit"

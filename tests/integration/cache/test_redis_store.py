@@ -30,7 +30,10 @@ class Shelf:
     def put(self, key: str, size: int = 1000, began: str | None = None, age_s: float = 0.0) -> bool:
         """Keep an answer of that size, by default one that begins now."""
         sequence = began or self.store.enter(key, oldest_s=0.0).began
-        entry = Entry(key, b"x" * size, ("t",), age_s, 0.1, "1:1:", sequence, key, json.dumps(key))
+        computed_at = time.monotonic() - age_s
+        entry = Entry(
+            key, b"x" * size, ("t",), computed_at, 0.1, "1:1:", sequence, key, json.dumps(key)
+        )
         return self.store.put(entry)
 
     def holds(self, key: str) -> bool:
@@ -70,6 +73,15 @@ def test_bytes_stay_below_the_limit_and_what_is_used_stays(shelf: Shelf) -> None
     total = sum(int(size) for name, size in shelf.client.hgetall(SIZES).items() if name)
     assert total == shelf.store.size().bytes
     assert len(shelf.client.keys(f"{ENTRY}*")) == shelf.store.size().entries
+
+
+def test_an_answer_that_waited_to_be_kept_is_as_old_as_that(shelf: Shelf) -> None:
+    began = shelf.store.enter("a", oldest_s=0.0).began
+    since = time.monotonic()
+    eventually(lambda: time.monotonic() - since > 0.2)
+    # as if Redis had been stopped since it was sent: no time has passed by who sent it
+    assert shelf.put("a", began=began)
+    assert shelf.store.enter("a", oldest_s=1000.0).age_s >= 0.19
 
 
 def test_every_key_of_ours_expires(shelf: Shelf) -> None:
@@ -115,14 +127,17 @@ def test_losing_what_was_invalidated_makes_everything_void(shelf: Shelf) -> None
 
 
 def test_a_lease_is_for_one_until_it_is_given_back_or_lapses(client: redis.Redis) -> None:
-    store = Shelf(client, cache_lease_s=0.2).store
+    store = Shelf(client, cache_lease_s=60.0).store
     assert store.enter("k", oldest_s=1.0, token="a").what == "lead"
     assert store.enter("k", oldest_s=1.0, token="b").what == "wait"
     store.release("k", "b")  # not its own
     assert store.enter("k", oldest_s=1.0, token="b").what == "wait"
     store.release("k", "a")
     assert store.enter("k", oldest_s=1.0, token="b").what == "lead"
-    eventually(lambda: store.enter("k", oldest_s=1.0, token="c").what == "lead")
+    assert store.enter("k", oldest_s=1.0, token="c").what == "wait"
+    brief = Shelf(client, cache_lease_s=0.2).store
+    assert brief.enter("l", oldest_s=1.0, token="a").what == "lead"
+    eventually(lambda: brief.enter("l", oldest_s=1.0, token="b").what == "lead")
 
 
 def test_the_hottest_requests_are_known_and_bounded(client: redis.Redis) -> None:

@@ -1,33 +1,28 @@
 """Answers that are computed before somebody asks."""
 
-from collections.abc import Iterator
+import time
 
 import psycopg
 import pytest
 
-from app.cache.settings import CacheSettings
-from tests.integration.cache.replicas import Replica, eventually, replica
+from tests.integration.cache.replicas import PATIENT, Replica, eventually
 
 SQL = "SELECT sum(n) FROM t"
+TTL_S, AGE_S = 300.0, 270.0
 
 
-@pytest.fixture
-def brief(tables_url: str, redis_url: str) -> Iterator[Replica]:
-    """A replica whose answers age soon."""
-    settings = CacheSettings(cache_ttl_s=2.0, cache_redis_timeout_s=1.0)
-    with replica(tables_url, redis_url, settings) as made:
-        yield made
-
-
+@pytest.mark.parametrize("cache_settings", [PATIENT.model_copy(update={"cache_ttl_s": TTL_S})])
 def test_an_answer_that_is_asked_for_often_is_renewed_before_it_is_too_old(
-    brief: Replica, owner: psycopg.Connection
+    one: Replica, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert brief.origin(SQL) == "miss"
+    with monkeypatch.context() as patched:  # so that it is kept as one of some time ago
+        patched.setattr(one.cache.answers, "_monotonic", lambda: time.monotonic() - AGE_S)
+        assert one.origin(SQL) == "miss"
     owner.execute("INSERT INTO t VALUES (3, 70)")
     origins = set()
 
     def is_new() -> bool:
-        found = brief.ask(SQL)
+        found = one.ask(SQL)
         origins.add(found.status.origin)
         return found.answer.rows == [("100",)]
 
@@ -40,9 +35,8 @@ def test_the_hottest_queries_are_computed_after_an_invalidation(
 ) -> None:
     for _ in range(3):
         one.origin(SQL)
-    eventually(lambda: not one.cache.stores.redis._client.exists("millrace:cache:claim:warming") or
-               one.cache.stores.redis._client.delete("millrace:cache:claim:warming"))  # fmt: skip
     one.cache.stores.invalidate(("t",))
+    one.cache.background._settings = PATIENT
     one.cache.background.warm()
     eventually(lambda: one.service.runs == 2)
     eventually(lambda: other.origin(SQL) == "hit")

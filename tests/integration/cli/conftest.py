@@ -28,7 +28,7 @@ DEAF = GOOD.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN")
 BROKEN = "print('no such setting: colour'); raise SystemExit(3)"
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Wait for a condition; fail when it does not come true in time."""
     end = time.monotonic() + limit_s
     while not condition():

@@ -10,8 +10,8 @@ import pytest
 
 from cli.embedded.place import place_for
 from cli.embedded.wipe import wipe
-from cli.stack.ports import free_ports
 from cli.supervisor.run_file import FolderLock
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def millrace(*arguments: object, **environment: str) -> subprocess.CompletedProc
     inherited = {name: value for name, value in os.environ.items() if name not in servers}
     done = subprocess.run(
         [sys.executable, "-m", "cli", *map(str, arguments)],
-        capture_output=True, text=True, timeout=60, check=False, env=inherited | environment,
+        capture_output=True, text=True, timeout=110, check=False, env=inherited | environment,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     return done
@@ -39,7 +39,7 @@ def test_version_names_what_it_brings_along() -> None:
 
 
 def test_a_database_that_is_not_there(folder: Path) -> None:
-    ports = [str(port) for port in free_ports(2)]
+    ports = [str(free_port()) for _ in range(2)]
     url = "postgresql://u:secret@127.0.0.1:1/db"
     done = millrace(
         "up", "--data", folder, "--port", ports[0], "--admin-port", ports[1], DATABASE_URL=url

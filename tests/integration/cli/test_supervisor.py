@@ -21,11 +21,11 @@ from tests.integration.cli.conftest import BROKEN, DEAF, GOOD, Toys, until
 
 def test_a_killed_program_is_started_again(toys: Toys) -> None:
     toys.supervisor.add(toys.program("worker"))
-    toys.supervisor.wait_healthy(["worker"], 20)
+    toys.supervisor.wait_healthy(["worker"], 60)
     first = toys.supervisor.pid("worker")
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    until(lambda: toys.states("worker").count(State.HEALTHY) == 2)
+    until(lambda: toys.states("worker").count(State.HEALTHY) >= 2)
     assert toys.supervisor.pid("worker") not in {None, first}
     assert State.WAITING in toys.states("worker")
 
@@ -33,7 +33,7 @@ def test_a_killed_program_is_started_again(toys: Toys) -> None:
 def test_a_program_that_cannot_start_is_given_up_with_the_end_of_its_log(toys: Toys) -> None:
     toys.supervisor.add(toys.program("lb", BROKEN))
     with pytest.raises(DidNotStart, match="no such setting: colour"):
-        toys.supervisor.wait_healthy(["lb"], 20)
+        toys.supervisor.wait_healthy(["lb"], 60)
     assert toys.states("lb").count(State.STARTING) == 5
 
 
@@ -47,7 +47,7 @@ def test_higher_ranks_have_ended_before_lower_ones_are_asked_to(toys: Toys) -> N
     names = {"postgres": 0, "worker": 2, "app": 3, "lb": 4}
     for name, rank in names.items():
         toys.supervisor.add(toys.program(name, rank=rank))
-    toys.supervisor.wait_healthy(names, 20)
+    toys.supervisor.wait_healthy(names, 60)
     toys.supervisor.stop()
     ends = [c for c in toys.changes if c.state in {State.STOPPING, State.STOPPED}]
     assert [(c.name, c.state) for c in ends] == [
@@ -60,7 +60,7 @@ def test_higher_ranks_have_ended_before_lower_ones_are_asked_to(toys: Toys) -> N
 
 def test_a_program_deaf_to_its_signal_is_killed_at_its_limit(toys: Toys) -> None:
     toys.supervisor.add(toys.program("app", DEAF, stop_limit_s=0.1))
-    toys.supervisor.wait_healthy(["app"], 20)
+    toys.supervisor.wait_healthy(["app"], 60)
     pid = toys.supervisor.pid("app")
     toys.supervisor.stop()
     assert pid is not None
@@ -70,7 +70,7 @@ def test_a_program_deaf_to_its_signal_is_killed_at_its_limit(toys: Toys) -> None
 
 def test_a_hurried_stop_waits_for_no_limit(toys: Toys) -> None:
     toys.supervisor.add(toys.program("app", DEAF, stop_limit_s=3600))
-    toys.supervisor.wait_healthy(["app"], 20)
+    toys.supervisor.wait_healthy(["app"], 60)
     toys.supervisor.hurry()
     toys.supervisor.stop()
     assert toys.states("app")[-1] is State.STOPPED
@@ -83,20 +83,20 @@ def test_the_children_of_a_killed_program_end_before_it_is_started_again(toys: T
         "open(sys.argv[1] + '.child', 'w').write(str(child.pid))\n" + GOOD
     )
     toys.supervisor.add(toys.program("app", parent))
-    toys.supervisor.wait_healthy(["app"], 20)
+    toys.supervisor.wait_healthy(["app"], 60)
     child = int((toys.folder / "app.ready.child").read_text())
     pid = toys.supervisor.pid("app")
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    until(lambda: toys.states("app").count(State.HEALTHY) == 2)
+    until(lambda: toys.states("app").count(State.HEALTHY) >= 2)
     assert not psutil.pid_exists(child) or not is_running(psutil.Process(child))
 
 
 def test_programs_can_be_added_and_removed_while_others_run(toys: Toys) -> None:
     toys.supervisor.add(toys.program("worker-1"))
-    toys.supervisor.wait_healthy(["worker-1"], 20)
+    toys.supervisor.wait_healthy(["worker-1"], 60)
     toys.supervisor.add(toys.program("worker-2"))
-    toys.supervisor.wait_healthy(["worker-2"], 20)
+    toys.supervisor.wait_healthy(["worker-2"], 60)
     toys.supervisor.remove("worker-1")
     assert toys.supervisor.names() == ["worker-2"]
     assert toys.states("worker-1")[-1] is State.STOPPED
@@ -109,7 +109,7 @@ def test_a_start_that_is_called_off_stops_waiting_and_starts_nothing_more(toys: 
     toys.supervisor.add(toys.program("app", "import signal; signal.pause()"))
     toys.supervisor.call_off()
     with pytest.raises(Stopped):
-        toys.supervisor.wait_healthy(["app"], 20)
+        toys.supervisor.wait_healthy(["app"], 60)
     with pytest.raises(Stopped):
         toys.supervisor.add(toys.program("lb"))
 
@@ -123,7 +123,7 @@ def test_programs_that_no_longer_answer_their_probe_are_shown_as_unhealthy(
     well = {"app": False}
     object.__setattr__(program, "is_alive", lambda: well["app"])
     toys.supervisor.add(program)
-    until(lambda: toys.states("app").count(State.HEALTHY) == 2)
+    until(lambda: toys.states("app").count(State.HEALTHY) >= 2)
     assert State.UNHEALTHY in toys.states("app")
     well["app"] = True
 
@@ -136,7 +136,7 @@ from tests.integration.cli.conftest import Toys
 toys = Toys(pathlib.Path(sys.argv[1]))
 for name, rank in (("postgres", 0), ("app", 3)):
     toys.supervisor.add(toys.program(name, rank=rank))
-toys.supervisor.wait_healthy(["postgres", "app"], 30)
+toys.supervisor.wait_healthy(["postgres", "app"], 60)
 print("up", flush=True)
 signal.pause()
 """

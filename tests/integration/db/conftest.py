@@ -23,6 +23,14 @@ from db.settings import DatabaseSettings
 _numbers = itertools.count()
 
 
+def kill_with_sessions(server: RunningServer) -> None:
+    """Kill a PostgreSQL, and wait until its sessions have noticed: until then they still serve."""
+    sessions = psutil.Process(server.pid).children(recursive=True)
+    server.kill()
+    _, alive = psutil.wait_procs(sessions, timeout=30)
+    assert not alive
+
+
 class MortalPostgres:
     """A PostgreSQL of one test module, to be stopped, killed and started again."""
 
@@ -47,20 +55,19 @@ class MortalPostgres:
     def kill(self) -> None:
         """End the server process at once, and wait until its sessions are gone, too."""
         if self._running is not None:
-            sessions = psutil.Process(self._running.pid).children(recursive=True)
-            self._running.kill()
+            kill_with_sessions(self._running)
             self._running = None
-            _, alive = psutil.wait_procs(sessions, timeout=30)
-            assert not alive
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop all of its processes where they stand: connections stay, and nobody answers."""
         assert self._running is not None
         server = psutil.Process(self._running.pid)
+        server.suspend()  # first, so that no session begins meanwhile
         stopped = [server, *server.children(recursive=True)]
-        for process in stopped:
-            process.suspend()
+        for process in stopped[1:]:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
         try:
             yield
         finally:

@@ -10,6 +10,7 @@ from db.errors import DatabaseUnavailable
 from db.own import own_database
 from db.reader import reader_database
 from db.settings import DatabaseSettings
+from tests.integration.db.conftest import kill_with_sessions
 from tests.integration.db.standby import StreamingPair, eventually
 
 
@@ -49,7 +50,7 @@ def test_after_a_failover_reads_and_writes_go_to_the_new_primary(pair: Streaming
                     "SELECT 1 FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()"
                 ).fetchone()
             )
-        pair.running[0].kill()
+        kill_with_sessions(pair.running[0])
         # the standby alone is nobody's primary yet: neither writes nor, for exactness, reads
         assert not works(own, write)
         assert not works(reader, "SELECT 1")

@@ -65,7 +65,7 @@ def test_deadlines_hold_while_postgresql_hangs_and_the_breaker_opens(
 ) -> None:
     with reader_database(settings_of(mortal), "test") as database, ThreadPoolExecutor(8) as threads:
         service = service_of(database)
-        assert service.run(asked("SELECT 1", 5.0)).rows == [("1",)]
+        assert service.run(asked("SELECT 1", 30.0)).rows == [("1",)]
 
         def ends_as(timeout_s: float) -> str:
             try:
@@ -78,11 +78,20 @@ def test_deadlines_hold_while_postgresql_hangs_and_the_breaker_opens(
             began = time.monotonic()
             ends = {done.result(30) for done in [threads.submit(ends_as, 0.5) for _ in range(8)]}
             assert "answered" not in ends
-            # its own time, the silence that is allowed for, and a little more
-            assert time.monotonic() - began < 5.0
-            eventually(lambda: bool(ends_as(0.2)) and database.status().breaker == "open")
-            with pytest.raises(BreakerOpen), database.connection():
-                pytest.fail("lent")
+            # its own time, the silence that is allowed for, and more than a machine may hang
+            assert time.monotonic() - began < 15.0
+
+            def is_refused() -> bool:
+                """Tell whether the breaker is open; now and then it lets one try."""
+                try:
+                    with database.connection():
+                        pytest.fail("lent")
+                except BreakerOpen:
+                    return True
+                except DatabaseUnavailable:
+                    return False
+
+            eventually(lambda: bool(ends_as(0.2)) and is_refused())
         eventually(lambda: ends_as(5.0) == "answered")
         assert database.status().breaker == "closed"
 
@@ -90,16 +99,21 @@ def test_deadlines_hold_while_postgresql_hangs_and_the_breaker_opens(
 def test_the_readiness_check_finds_a_server_that_hangs(
     mortal: MortalPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.checks.PATIENCE_S", 0.3)
+    monkeypatch.setattr("app.checks.PATIENCE_S", 30.0)
     with reader_database(settings_of(mortal), "test") as database:
         check = postgresql_check(database)
         check.probe()
-        with mortal.frozen(), pytest.raises(DatabaseUnavailable):
-            check.probe()
+        with mortal.frozen(), monkeypatch.context() as impatient:
+            impatient.setattr("app.checks.PATIENCE_S", 0.3)
+            with pytest.raises(DatabaseUnavailable):
+                check.probe()
         check.probe()
 
 
-def test_the_check_of_writes_drops_what_it_finds_to_take_none(mortal: MortalPostgres) -> None:
+def test_the_check_of_writes_drops_what_it_finds_to_take_none(
+    mortal: MortalPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.checks.PATIENCE_S", 30.0)
     with own_database(settings_of(mortal), "test") as own:
         check = writes_check(own)
         check.probe()
@@ -116,7 +130,9 @@ def test_the_check_of_writes_drops_what_it_finds_to_take_none(mortal: MortalPost
         assert own.status().breaker == "closed"
 
 
-def test_our_own_statements_end_too_while_postgresql_hangs(mortal: MortalPostgres) -> None:
+def test_our_own_statements_end_too_while_postgresql_hangs(
+    mortal: MortalPostgres, eventually: Eventually
+) -> None:
     database = Database(
         mortal.url, breaker=reader_database(settings_of(mortal), "x").breaker, name="test",
         answer_s=0.1,
@@ -128,8 +144,16 @@ def test_our_own_statements_end_too_while_postgresql_hangs(mortal: MortalPostgre
             mortal.frozen(),
         ):
             connection.execute("SELECT 1")
-        with database.connection() as connection:
-            assert connection.execute("SELECT 1").fetchone() == ("1",)
+
+        def answers() -> bool:
+            """Ask; a machine that hangs may take longer than is allowed here, too."""
+            try:
+                with database.connection() as connection:
+                    return connection.execute("SELECT 1").fetchone() == ("1",)
+            except DatabaseError:
+                return False
+
+        eventually(answers)
 
 
 def test_a_cancelled_query_ends_though_postgresql_hears_nothing(mortal: MortalPostgres) -> None:

@@ -71,3 +71,42 @@ def test_a_session_that_is_ended_meanwhile_is_told_of_and_not_used_again(
                 ask(connection, Rows("SELECT pg_sleep(20)"), Rows("SELECT 1"))
         with database.connection() as connection:
             assert ask(connection, Rows("SELECT 7")).rows == ([("7",)],)
+
+
+def test_a_kept_statement_is_prepared_once(settings: DatabaseSettings) -> None:
+    kept = Rows("SELECT $1::int * 2", ["4"], is_kept=True)
+    with reader_database(settings, "test") as database, database.connection() as connection:
+        assert ask(connection, kept, Description("SELECT 1"), kept).rows == ([("8",)], [("8",)])
+        for begin, end in (("BEGIN", "ROLLBACK"), ("SELECT 1", "SELECT 1")):
+            connection.execute(begin.encode())
+            assert ask(connection, Rows("SELECT 1"), kept).rows == ([("1",)], [("8",)])
+            connection.execute(end.encode())
+        ((statements, plans),) = ask(
+            connection,
+            Rows(
+                "SELECT count(*), sum(generic_plans + custom_plans) FROM pg_prepared_statements"
+                " WHERE statement LIKE '%* 2'"
+            ),
+        ).rows[0]
+        assert (statements, plans) == ("1", "4")
+
+
+def test_a_kept_statement_that_was_not_prepared_is_so_the_next_time(
+    settings: DatabaseSettings,
+) -> None:
+    kept = Rows("SELECT 9", is_kept=True)
+    with reader_database(settings, "test") as database, database.connection() as connection:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            ask(connection, Rows("SELECT 1 / 0"), kept)
+        connection.execute("BEGIN")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            ask(connection, Rows("SELECT 1 / 0"))
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            ask(connection, kept)
+        connection.execute("ROLLBACK")
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            ask(connection, Rows("SELECT missing", is_kept=True))
+        assert ask(connection, kept).rows == ([("9",)],)
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+            ask(connection, Rows("SELECT $1::int", ["x"], is_kept=True))
+        assert ask(connection, Rows("SELECT $1::int", ["7"], is_kept=True)).rows == ([("7",)],)

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -67,9 +67,7 @@ def test_other_parameters_than_text_are_refused(settings: DatabaseSettings) -> N
 
 
 @given(texts=st.lists(TEXT, min_size=1, max_size=5))
-@hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=30)
 def test_every_text_survives_the_round_trip(database_url: str, texts: list[str]) -> None:
     with psycopg.connect(
         database_url, context=text_adapters(), cursor_factory=psycopg.RawCursor

@@ -21,7 +21,7 @@ from jobs.settings import JobSettings
 from tasks.client import connect
 from tasks.consumer import worker_name
 from tasks.settings import QueueSettings
-from worker.main import bulk_runner
+from worker.wiring import bulk_runner
 
 EFFECTS = """CREATE TABLE effects (job_id text, number int, attempt int, token bigint);
     CREATE TABLE broken (name text PRIMARY KEY)"""
@@ -31,9 +31,12 @@ class Programmed(Kind):
     """Plans one task for each dictionary in `tasks`; each leaves one row in `effects`.
 
     Of a task: `transient`: fails on its first so many attempts; `broken`: fails for good while
-    that name is in the table `broken`; `wait_s`: waits; `stall`: the path of a file that it makes
+    that name is in the table `broken`; `wait_s`: waits; `waits_for`: the path of a file that it
+    waits for; `sleeps_once`: the path of a file, without which it makes it and sleeps in a
+    statement, for minutes; `stall`: the path of a file that it makes
     once its effects are written, and then never ends, on its first attempt; `adds`: further tasks;
-    `says`: lines for its log.  It reports half of its row when it begins.
+    `says`: lines for its log; `sleep_s`: waits in a statement; `ends_session`: ends that of its
+    own connection; `fails`: fails with this text.  It reports half of its row when it begins.
     """
 
     name = "programmed"
@@ -56,8 +59,17 @@ class Programmed(Kind):
         if "broken" in todo and self._is_broken(todo["broken"]):
             raise PermanentFailure(f"service '{todo['broken']}' says no to {task.number}", "Broken")
         context.pause(todo.get("wait_s", 0.0))
+        while "waits_for" in todo and not Path(todo["waits_for"]).exists():
+            context.pause(0.01)
+        if "sleeps_once" in todo and not Path(todo["sleeps_once"]).exists():
+            Path(todo["sleeps_once"]).touch()
+            self._sleep(300.0, context)
         if "sleep_s" in todo:
             self._sleep(todo["sleep_s"], context)
+        if todo.get("ends_session"):
+            self._end_session()
+        if "fails" in todo:
+            raise ValueError(todo["fails"])
         return Done(
             self._effects(task),
             [_task(added) for added in todo.get("adds", [])],
@@ -77,6 +89,10 @@ class Programmed(Kind):
             context.cancelling(lambda: connection.cancel_safe(timeout=1.0)),
         ):
             connection.execute("SELECT pg_sleep($1)", [str(seconds)])
+
+    def _end_session(self) -> None:
+        with self._database.connection() as connection:
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
     def _effects(self, task: TaskClaim) -> Effects:
         def write(connection: Connection) -> None:

@@ -21,7 +21,7 @@ from jobs.settings import JobSettings
 from tasks.client import connect
 from tasks.lanes import BULK
 from tasks.settings import QueueSettings
-from tests.integration.jobs.conftest import SHORT, Crew, Office, eventually
+from tests.integration.jobs.conftest import Crew, Office, eventually
 from tests.integration.jobs.programmed_kind import Programmed
 
 KINDS = ("programmed", "tolerant")
@@ -48,7 +48,7 @@ def test_a_worker_killed_between_effects_and_commit_leaves_no_effect(
     eventually(stalled.exists)
     assert office.effects(job_id) == []
     worker.kill()
-    crew.start_process()
+    crew.start()
     office.await_state(job_id, "done")
     assert office.effects(job_id) == [1, 2]
     sql = "SELECT attempt, failures -> 0 ->> 'error_class' FROM millrace.job_tasks WHERE number = 1"
@@ -63,7 +63,7 @@ def test_a_worker_that_freezes_within_its_transaction_holds_up_nobody(
     frozen = crew.start_process(slots=1)
     eventually(stalled.exists)
     frozen.send_signal(signal.SIGSTOP)
-    crew.start_process()
+    crew.start()
     office.await_state(job_id, "done")
     assert office.effects(job_id) == [1, 2]
 
@@ -191,11 +191,16 @@ def test_each_effect_happens_once_while_workers_are_killed(office: Office, crew:
     assert office.effects(job_id) == list(range(1, 151))
 
 
-def test_a_stopping_worker_finishes_what_it_holds(office: Office, crew: Crew) -> None:
-    job_id = office.create({"wait_s": 0.5})
+def test_a_stopping_worker_finishes_what_it_holds(
+    office: Office, crew: Crew, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go on"
+    job_id = office.create({"waits_for": str(go_on)})
     runner = crew.start(slots=1)
     eventually(lambda: office.job(job_id).progress.tasks == {"done": 1, "leased": 1})
-    assert runner.drain(20.0)
+    runner.stop()
+    go_on.touch()
+    assert runner.drain(60.0)
     assert office.effects(job_id) == [1]
     assert office.job(job_id).state == "done"
 
@@ -209,25 +214,42 @@ def test_a_stopping_worker_hands_on_what_takes_too_long(office: Office, crew: Cr
     assert office.query("SELECT attempt FROM millrace.job_tasks WHERE number = 1") == [("0",)]
 
 
-def test_long_tasks_keep_their_leases(office: Office, crew: Crew) -> None:
-    job_id = office.create({"wait_s": 2 * SHORT["lease_s"]})
+def test_long_tasks_keep_their_leases(office: Office, crew: Crew, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+    job_id = office.create({"waits_for": str(go_on)})
     crew.start(slots=1)
+    eventually(lambda: office.job(job_id).progress.tasks == {"done": 1, "leased": 1})
+    for _ in range(3):
+        # as if the lease of a minute were about to lapse
+        office.query(
+            "UPDATE millrace.job_tasks SET lease_until = now() + interval '30 s' "
+            "WHERE number = 1 RETURNING 1"
+        )
+        renewed = (
+            "SELECT lease_until > now() + interval '31 s' FROM millrace.job_tasks WHERE number = 1"
+        )
+        eventually(lambda: office.query(renewed) == [("t",)])  # noqa: B023
+    go_on.touch()
     office.await_state(job_id, "done")
     assert office.query("SELECT attempt, token FROM millrace.job_tasks WHERE number = 1") == [
         ("1", "1")
     ]
 
 
-def test_a_worker_stopped_by_the_system_resumes_as_a_stranger(office: Office, crew: Crew) -> None:
-    job_id = office.create({"wait_s": 0.7})
+def test_a_worker_stopped_by_the_system_resumes_as_a_stranger(
+    office: Office, crew: Crew, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go on"
+    job_id = office.create({"waits_for": str(go_on)})
     frozen = crew.start_process(slots=1)
     eventually(lambda: office.job(job_id).progress.tasks == {"done": 1, "leased": 1})
     frozen.send_signal(signal.SIGSTOP)
-    crew.start_process(slots=1)
-    eventually(
-        lambda: office.query("SELECT token FROM millrace.job_tasks WHERE number = 1") == [("2",)]
-    )
+    before = int(office.query("SELECT token FROM millrace.job_tasks WHERE number = 1")[0][0])
+    crew.start(slots=1)
+    token = "SELECT state, token FROM millrace.job_tasks WHERE number = 1"
+    eventually(lambda: office.query(token) == [("leased", str(before + 1))])
     frozen.send_signal(signal.SIGCONT)
+    go_on.touch()
     office.await_state(job_id, "done")
     assert office.effects(job_id) == [1]
 

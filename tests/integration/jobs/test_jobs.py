@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import redis
@@ -162,23 +163,29 @@ def test_a_paused_job_begins_nothing_until_it_is_resumed(office: Office, crew: C
 
 
 def test_what_runs_when_a_job_is_paused_is_finished_and_adds_held_tasks(
-    office: Office, crew: Crew
+    office: Office, crew: Crew, tmp_path: Path
 ) -> None:
-    job_id = office.create({"wait_s": 0.5, "adds": [{}]})
+    go_on = tmp_path / "go on"
+    job_id = office.create({"waits_for": str(go_on), "adds": [{}]})
     crew.start()
     eventually(lambda: office.job(job_id).progress.tasks == {"done": 1, "leased": 1})
     office.jobs.pause(job_id)
+    go_on.touch()
     eventually(lambda: office.job(job_id).progress.tasks == {"done": 2, "held": 1})
     office.jobs.resume(job_id)
     office.await_state(job_id, "done")
     assert office.effects(job_id) == [1, 2]
 
 
-def test_a_short_job_is_not_behind_all_of_a_long_one(office: Office, crew: Crew) -> None:
-    long = office.create(*[{} for _ in range(400)])
+def test_a_short_job_is_not_behind_all_of_a_long_one(
+    office: Office, crew: Crew, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go on"
+    long = office.create(*[{"waits_for": str(go_on)} if n == 10 else {} for n in range(200)])
     crew.start(slots=1)
-    eventually(lambda: len(office.effects(long)) > 10)
+    eventually(lambda: office.job(long).progress.tasks.get("leased") and len(office.effects(long)))
     short = office.create({}, {})
+    go_on.touch()
     job = office.await_state(short, "done")
     assert job.finished_at is not None
     assert job.finished_at < (office.await_state(long, "done").finished_at or "")

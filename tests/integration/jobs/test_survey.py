@@ -1,11 +1,14 @@
 """What metrics and the status call say of the ledger."""
 
+import redis
 from prometheus_client import CollectorRegistry
 
 from app.jobs.metrics import JobMetrics
 from db.database import Database
 from jobs.ledger import Failure, Ledger
+from jobs.reconciler import Reconciler
 from jobs.survey import FRESH_S, Survey
+from tasks.bell import Bell, due_tasks
 from tests.integration.jobs.conftest import Office
 
 
@@ -90,3 +93,17 @@ def test_gauges_show_what_there_is_and_zero_what_is_gone(
     assert value("jobs_accepted_total", kind="programmed") == 0
     metrics.accepted("programmed")
     assert value("jobs_accepted_total", kind="programmed") == 1
+
+
+def test_how_much_is_due_is_told_to_those_who_have_no_ledger(
+    office: Office, ledger: Ledger, client: redis.Redis
+) -> None:
+    reconciler = Reconciler(ledger, [], Bell(client), {}, lambda: 0.0)
+    assert due_tasks(client) == 0
+    fill(office, ledger)
+    for _ in range(3):  # however often it rings
+        reconciler.round()
+        assert due_tasks(client) == 1
+    assert ledger.claim(["programmed"], "a") is not None
+    reconciler.round()
+    assert due_tasks(client) == 0

@@ -24,7 +24,7 @@ from lb.processes.answers import Answers
 from lb.settings import BalancerSettings
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -168,7 +168,10 @@ class Running:
             "backends": ",".join(f"127.0.0.1:{backend.port}" for backend in self.backends),
             "rate_limit": "off",
             "check_interval_s": 0.05,
+            "check_timeout_s": 60.0,
             "check_rise": 1,
+            "connect_timeout_s": 60.0,
+            "queue_timeout_s": 60.0,
             "eject_s": 0.05,
             "slow_start_s": 0.0,
             "panic_ratio": 0.0,
@@ -198,6 +201,10 @@ class Running:
         )
         self.admin_server = AdminServer(admin, routes, balancer.proxy.next_request_id)
         self.do(self.admin_server.start())
+
+    def turn(self) -> None:
+        """Wait until the loop has done what it is doing: what it sets, it tells of afterwards."""
+        self.do(asyncio.sleep(0))
 
     def stop_balancer(self) -> None:
         if self.balancer is not None and not self._stopped:

@@ -60,7 +60,7 @@ class RunningProgram:
     def admin(
         self, method: str, path: str, body: object = None, token: str = ""
     ) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(*self.admin_address, timeout=10)
+        connection = http.client.HTTPConnection(*self.admin_address, timeout=60)
         fields = {"Authorization": f"Bearer {token}"} if token else {}
         connection.request(method, path, None if body is None else json.dumps(body), fields)
         answer = connection.getresponse()
@@ -79,11 +79,16 @@ class RunningProgram:
         self.process.send_signal(signal.SIGHUP)
         until(lambda: len(self.said("reloaded")) > number, "it has reloaded")
 
+    def wait(self) -> int:
+        """Wait for its end, and for all that it says; return its exit code."""
+        code = self.process.wait(60)
+        self._reader.join()
+        return code
+
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
-        self._reader.join()
+        self.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
 

@@ -93,7 +93,7 @@ def start_with(running: Running, process: Process, **settings: object) -> Balanc
 def test_a_stopped_process_costs_no_request_that_may_be_repeated(
     running: Running, process: Process
 ) -> None:
-    balancer = start_with(running, process, check_timeout_s=0.2, check_fall=2)
+    balancer = start_with(running, process, check_timeout_s=0.5, check_fall=2)
     backend = balancer.proxy.backends.by_id[process.id]
     with load(running) as sent:
         sent.go_on(30)
@@ -112,7 +112,7 @@ def test_what_may_not_be_repeated_stays_with_a_stopped_process(
     running: Running, process: Process
 ) -> None:
     balancer = start_with(
-        running, process, check_timeout_s=0.1, check_fall=2, strategy="round_robin"
+        running, process, check_timeout_s=0.5, check_fall=2, strategy="round_robin"
     )
     backend = balancer.proxy.backends.by_id[process.id]
     process.signal(signal.SIGSTOP)

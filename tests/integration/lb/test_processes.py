@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,15 @@ def test_decisions_hold_for_processes_that_start_later_and_counts_go_on(
             with Connection(program.address) as client:
                 fields = f"X-Request-ID: seen-{number}\r\n"
                 assert client.request("/v1/x?secret", fields=fields)[0] == 200
-        (record,) = program.admin("GET", "/lb/requests/seen-3")[1]["requests"]
+
+        def found() -> list[dict[str, Any]]:
+            requests: list[dict[str, Any]] = program.admin("GET", "/lb/requests/seen-3")[1][
+                "requests"
+            ]
+            return requests
+
+        until(found, "the process that served it has answered")
+        (record,) = found()
         assert (record["path"], record["status"], record["failed_at"]) == ("/v1/x", 200, [])
         assert record["backend"] == f"127.0.0.1:{running.backends[1].port}"
         before = program.pids()
@@ -141,11 +150,16 @@ def test_decisions_hold_for_processes_that_start_later_and_counts_go_on(
 
 
 def test_a_process_told_to_end_is_replaced_while_it_drains(backends: str) -> None:
-    with running_program(MILLRACE_LB_BACKENDS=backends) as program:
+    with running_program(
+        MILLRACE_LB_BACKENDS=backends,
+        MILLRACE_LB_DRAIN_IDLE_S="60",
+        MILLRACE_LB_DRAIN_TIMEOUT_S="60",
+    ) as program:
         (old,) = program.pids()
         with Connection(program.address) as client:
             assert client.request()[0] == 200
             os.kill(old, signal.SIGTERM)
+            until(lambda: old in program.pids("draining"), "it drains")
             assert client.request()[1][b"connection"] == b"close"
         until(lambda: program.pids() and program.pids() != {old}, "another serves")
         with Connection(program.address) as client:
@@ -156,7 +170,7 @@ def test_draining_ends_after_the_last_answer_and_refuses_new_clients(
     running: Running, backends: str
 ) -> None:
     with (
-        running_program(MILLRACE_LB_BACKENDS=backends) as program,
+        running_program(MILLRACE_LB_BACKENDS=backends, MILLRACE_LB_DRAIN_TIMEOUT_S="60") as program,
         Connection(program.address) as client,
     ):
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1")
@@ -171,7 +185,7 @@ def test_draining_ends_after_the_last_answer_and_refuses_new_clients(
         assert (status, fields[b"connection"], body) == (200, b"close", b"ok")
         assert client.rest() == b""
         client.socket.close()
-        assert program.process.wait(10) == 0
+        assert program.wait() == 0
         assert json.loads(program.lines[-1])["message"] == "stopped"
         with pytest.raises(ConnectionRefusedError):
             Connection(program.address)
@@ -189,6 +203,6 @@ def test_what_is_still_busy_after_the_drain_timeout_is_cut_off(backends: str) ->
             lambda: program.admin("GET", "/lb/status")[1]["requests"]["active"] == 1, "it is active"
         )
         program.process.send_signal(signal.SIGTERM)
-        assert program.process.wait(10) == 0
+        assert program.wait() == 0
         assert client.rest() == b""
         assert program.said("drain timed out")[0]["active"] == 1

@@ -13,15 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.lb.conftest import Connection, Running, until
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -55,7 +49,7 @@ def test_it_serves_logs_and_ends_with_0_on_sigterm(running: Running) -> None:
         with Connection(("127.0.0.1", port)) as client:
             assert client.request("/v1/query?secret=1", fields="X-Request-ID: seen\r\n")[0] == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         lines = [json.loads(line) for line in process.stdout]
         assert process.stderr.read() == ""
     (request,) = [line for line in lines if line["message"] == "request"]
@@ -130,4 +124,4 @@ def test_an_interrupt_ends_it_like_a_term(running: Running) -> None:
         assert process.stdout is not None
         until(lambda: "listening" in process.stdout.readline(), "it listens")  # type: ignore[union-attr]
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

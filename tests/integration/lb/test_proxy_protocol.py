@@ -158,7 +158,7 @@ def test_a_header_that_takes_too_long_ends_the_connection(
     with running.connect() as connection:
         connection.send(beginning)
         assert connection.rest() == b""
-    assert refused(running, "late") == 1
+    until(lambda: refused(running, "late") == 1, "it is counted")
 
 
 @pytest.mark.parametrize("beginning", [b"", V1[:10]])
@@ -204,7 +204,7 @@ def test_connections_beyond_the_limit_are_told_so(running: Running) -> None:
 
 
 def test_a_drain_accepts_no_more_and_serves_who_is_there(running: Running) -> None:
-    start(running, drain_idle_s=5.0, drain_timeout_s=8.0)
+    start(running, drain_idle_s=60.0, drain_timeout_s=60.0)
     assert running.balancer is not None
     proxy = running.balancer.proxy
     with running.connect() as connection:
@@ -219,13 +219,13 @@ def test_a_drain_accepts_no_more_and_serves_who_is_there(running: Running) -> No
         status, fields, _ = connection.request()
         assert (status, fields[b"connection"]) == (200, b"close")
         assert connection.rest() == b""
-    ending.join(10)
+    ending.join(60)
     assert not ending.is_alive()
 
 
 def test_require_without_trusted_proxies_is_refused_at_the_start() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "lb"], cwd=ROOT, text=True, capture_output=True, timeout=30,
+        [sys.executable, "-m", "lb"], cwd=ROOT, text=True, capture_output=True, timeout=60,
         check=False,
         env={k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
         | {"MILLRACE_LB_BACKENDS": "127.0.0.1:1", "MILLRACE_LB_PROXY_PROTOCOL": "require"},

@@ -201,7 +201,7 @@ def test_a_backend_at_its_cap_is_passed_over(running: Running) -> None:
 
 
 def test_a_drain_finishes_what_is_in_flight_and_closes_idle_connections(running: Running) -> None:
-    balancer = running.start()
+    balancer = running.start(drain_timeout_s=60.0)
     backend = running.backends[0]
     release = threading.Event()
     backend.answer = lambda number, data: OK if release.is_set() else b""
@@ -248,11 +248,12 @@ def test_a_kept_connection_is_closed_before_the_backend_would(running: Running) 
     with running.connect() as client:
         assert client.request()[0] == 200
     until(lambda: running.backends[0].closed == 1, "the idle connection is closed")
-    assert next(iter(balancer.proxy.backends.by_id.values())).connections == 0
+    (backend,) = balancer.proxy.backends.by_id.values()
+    until(lambda: backend.connections == 0, "it is not counted any more")
 
 
 def test_an_idle_client_is_closed(running: Running) -> None:
-    running.start(client_idle_timeout_s=0.05)
+    running.start(client_idle_timeout_s=0.5)
     with running.connect() as client:
         assert client.request()[0] == 200
         assert client.rest() == b""

@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def backend(running: Running) -> RawBackend:
 
 def subject(address: tuple[str, int], context: ssl.SSLContext, name: str) -> object:
     with (
-        socket.create_connection(address, timeout=10) as sock,
+        socket.create_connection(address, timeout=60) as sock,
         context.wrap_socket(sock, server_hostname=name) as secured,
     ):
         found = secured.getpeercert()
@@ -37,7 +38,7 @@ def test_clients_are_served_by_tls_and_replicas_are_told(
         MILLRACE_LB_BACKENDS=f"127.0.0.1:{backend.port}",
         MILLRACE_LB_TLS_CERTIFICATE=str(made), MILLRACE_LB_TLS_KEY=str(key),
     ) as program:  # fmt: skip
-        with socket.create_connection(program.address, timeout=10) as sock:
+        with socket.create_connection(program.address, timeout=60) as sock:
             secured = trusting(made).wrap_socket(sock, server_hostname="one.example")
             with secured:
                 assert secured.version() == "TLSv1.3"
@@ -48,6 +49,16 @@ def test_clients_are_served_by_tls_and_replicas_are_told(
                 assert (answer.status, answer.read()) == (200, b"ok")
                 assert secured.recv(100) == b""  # closed in order, not cut off
         assert b"\r\nX-Forwarded-Proto: https\r\n" in backend.received[0]
+
+
+def test_when_the_served_certificate_expires_is_told(tmp_path: Path) -> None:
+    made, key = certificate(tmp_path, "one.example")  # for two days
+    with running_program(
+        MILLRACE_LB_BACKENDS="127.0.0.1:1",
+        MILLRACE_LB_TLS_CERTIFICATE=str(made), MILLRACE_LB_TLS_KEY=str(key),
+    ) as program:  # fmt: skip
+        expires_at = program.admin("GET", "/lb/status")[1]["certificate_expires_at"]
+    assert 2 * 86400 - 300 < expires_at - time.time() <= 2 * 86400
 
 
 def test_what_is_not_tls_or_an_old_one_is_refused(backend: RawBackend, tmp_path: Path) -> None:
@@ -63,7 +74,7 @@ def test_what_is_not_tls_or_an_old_one_is_refused(backend: RawBackend, tmp_path:
         weak.set_ciphers("ECDHE+AES256+SHA384:!AESGCM:@SECLEVEL=0")  # CBC
         with pytest.raises(OSError, match=r"(?i)handshake|reset|eof"):
             subject(program.address, weak, "one.example")
-        with socket.create_connection(program.address, timeout=10) as sock:
+        with socket.create_connection(program.address, timeout=60) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: one.example\r\n\r\n")
             assert not sock.recv(100).startswith(b"HTTP/")
     assert backend.received == []

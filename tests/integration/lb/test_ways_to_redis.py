@@ -59,6 +59,7 @@ def test_an_address_shows_without_its_passwords() -> None:
         "unix:///a%20b?db=3": "unix:///a b",
         "redis+sentinel://:secret@one,two:1/main/4?sentinel_password=secret":
             "redis+sentinel://one:26379,two:1/main",
+        "redis+sentinel://one,[::1]:2/main": "redis+sentinel://one:26379,[::1]:2/main",
     }  # fmt: skip
     assert {url: str(parse_redis_url(url)) for url in urls} == urls
-    assert [parse_redis_url(url).database for url in urls] == [2, 0, 3, 4]
+    assert [parse_redis_url(url).database for url in urls] == [2, 0, 3, 4, 0]

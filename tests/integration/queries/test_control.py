@@ -9,6 +9,7 @@ from app.queries.errors import Cancelled
 from app.queries.request import QueryInput
 from app.queries.service import QueryService
 from db.database import Database
+from tests.integration.app.conftest import wait_until
 
 SLOW = "SELECT count(*) FROM generate_series(1, 3000000000) AS slow_control_test"
 
@@ -26,8 +27,7 @@ def test_a_cancelled_query_ends_on_postgresql_too(service: QueryService, reader:
     control = Control("q", 60.0)
 
     def cancel_when_it_runs() -> None:
-        while not _is_running(reader):
-            pass
+        wait_until(lambda: _is_running(reader), "it runs")
         assert control.cancel("deleted")
 
     other = threading.Thread(target=cancel_when_it_runs)
@@ -35,7 +35,7 @@ def test_a_cancelled_query_ends_on_postgresql_too(service: QueryService, reader:
     with pytest.raises(Cancelled, match="deleted"):
         service.run(QueryInput(SLOW, (), 60.0, 10, "direct"), control)
     other.join()
-    assert not _is_running(reader)
+    wait_until(lambda: not _is_running(reader), "it has ended there")
     assert not control.cancel("client gone")
 
 

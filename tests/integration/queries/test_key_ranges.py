@@ -195,7 +195,7 @@ def test_rows_that_change_their_key_count_once(keys_reader: Database, keys_url: 
     service = service_over(
         keys_reader, QuerySettings(min_fragment_cost=0.001, max_fragment_share=1e9)
     )
-    stop = threading.Event()
+    stop, written = threading.Event(), threading.Semaphore(0)
     sql = "SELECT sum(c), count(*) > 0 FROM (SELECT k, count(*) AS c FROM parted GROUP BY k) x"
 
     def write() -> None:
@@ -203,6 +203,7 @@ def test_rows_that_change_their_key_count_once(keys_reader: Database, keys_url: 
             turn = 0
             while not stop.is_set():
                 turn += 1
+                written.release()
                 connection.execute(
                     "UPDATE parted SET k = 5000 - k WHERE id %% 500 = %s", [turn % 500]
                 )
@@ -210,7 +211,10 @@ def test_rows_that_change_their_key_count_once(keys_reader: Database, keys_url: 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        answers = [service.run(QueryInput(sql, (), 30.0, 10)) for _ in range(8)]
+        answers = []
+        for _ in range(8):
+            written.acquire(timeout=30)  # or the writer might not have had a turn at all
+            answers.append(service.run(QueryInput(sql, (), 30.0, 10)))
     finally:
         stop.set()
         writer.join()

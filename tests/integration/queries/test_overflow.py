@@ -1,7 +1,7 @@
 """Costly queries without a free slot: so many run whole, the others wait or are refused."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -33,11 +33,15 @@ class Busy(LocalDispatcher):
         return Capacity(2, 4, 0, rate=2.0, queue_length=20)
 
     def scatter(  # type: ignore[override]
-        self, payloads: Sequence[bytes], *, timeout_s: float
+        self,
+        payloads: Sequence[bytes],
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> LocalScatter:
         if self.full:
             raise QueueFull(20, 8.5)
-        return super().scatter(payloads, timeout_s=timeout_s)
+        return super().scatter(payloads, timeout_s=timeout_s, headers=headers)
 
 
 @pytest.fixture
@@ -126,7 +130,11 @@ class Poisoned(LocalDispatcher):
     """Its fragments end each worker that takes them."""
 
     def scatter(  # type: ignore[override]
-        self, payloads: Sequence[bytes], *, timeout_s: float
+        self,
+        payloads: Sequence[bytes],
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> LocalScatter:
         return GivenUp(self._database, payloads)
 

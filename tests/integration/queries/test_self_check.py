@@ -1,16 +1,18 @@
 """Split answers computed again, whole; a worker that lies is found out."""
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from app.queries import self_check
 from app.queries.catalog_reader import CatalogReader
 from app.queries.metrics import QueryMetrics
 from app.queries.request import QueryInput
-from app.queries.self_check import SelfCheck
+from app.queries.self_check import Sample, SelfCheck
 from app.queries.service import QueryService
 from app.queries.settings import QuerySettings
 from app.queries.splitting_off import SplittingOff
@@ -43,7 +45,7 @@ class LyingDispatcher(LocalDispatcher):
     lies = False
 
     def scatter(  # type: ignore[override]
-        self, payloads: list[bytes], *, timeout_s: float
+        self, payloads: list[bytes], *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> LocalScatter:
         return (LyingScatter if self.lies else LocalScatter)(self._database, payloads)
 
@@ -74,7 +76,9 @@ Build = Callable[[], Checked]
 
 
 @pytest.fixture
-def build(reader: Database, own: Database) -> Iterator[Build]:
+def build(reader: Database, own: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+    # however busy the machine is, all are checked that are sampled
+    monkeypatch.setattr(self_check, "IMPORT_WAIT_S", 30.0)
     started: list[SelfCheck] = []
 
     def made() -> Checked:
@@ -103,7 +107,7 @@ def build(reader: Database, own: Database) -> Iterator[Build]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -148,6 +152,30 @@ def test_a_wrong_answer_turns_splitting_off_for_its_shape(build: Build, own: Dat
     # a replica that did not see it itself learns of it
     other.check.off.refresh()
     assert ask(other, COUNT.format(3))[0] == "direct"
+
+
+def test_it_ends_though_another_answer_waits_to_be_checked(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = build()
+    at_work, may_end = threading.Event(), threading.Event()
+
+    def check(sample: Sample) -> None:
+        at_work.set()
+        sample.imported.set()
+        may_end.wait()
+
+    monkeypatch.setattr(checked.check, "_check", check)
+    ask(checked, COUNT.format(1))
+    assert at_work.wait(30)
+    monkeypatch.setattr(self_check, "IMPORT_WAIT_S", 0.0)
+    ask(checked, COUNT.format(2))
+    stopping = threading.Thread(target=checked.check.stop, daemon=True)
+    stopping.start()
+    wait_for(lambda: checked.check._stopping)
+    may_end.set()
+    stopping.join(30)
+    assert not stopping.is_alive()
 
 
 def test_an_operator_can_turn_it_on_again(build: Build, own: Database) -> None:

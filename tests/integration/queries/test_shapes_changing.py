@@ -2,7 +2,7 @@
 """Tables that change while a query over their parts runs: the snapshot decides, for all of it."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -26,10 +26,14 @@ class InterruptedDispatcher(LocalDispatcher):
         self._event = event
 
     def scatter(  # type: ignore[override]
-        self, payloads: Sequence[bytes], *, timeout_s: float
+        self,
+        payloads: Sequence[bytes],
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> LocalScatter:
         self._event()
-        return super().scatter(payloads, timeout_s=timeout_s)
+        return super().scatter(payloads, timeout_s=timeout_s, headers=headers)
 
 
 def ask(service: QueryService, sql: str) -> Answer:
@@ -66,7 +70,7 @@ INHERITED = (
 
 
 def test_rows_that_move_between_partitions_count_once(reader: Database, tables_url: str) -> None:
-    stop = threading.Event()
+    stop, written = threading.Event(), threading.Semaphore(0)
     service = service_over(reader, SETTINGS)
     with tables(tables_url, *PARTED) as connection:
 
@@ -74,6 +78,7 @@ def test_rows_that_move_between_partitions_count_once(reader: Database, tables_u
             turn = 0
             while not stop.is_set():
                 turn += 1
+                written.release()
                 # to the other partition, to other blocks, and one row goes as another comes
                 connection.execute("UPDATE moving SET n = 1 - n WHERE id %% 20 = %s", [turn % 20])
                 connection.execute(
@@ -84,7 +89,10 @@ def test_rows_that_move_between_partitions_count_once(reader: Database, tables_u
         writer = threading.Thread(target=write)
         writer.start()
         try:
-            answers = [ask(service, "SELECT count(*) FROM moving") for _ in range(15)]
+            answers = []
+            for _ in range(15):
+                written.acquire(timeout=30)  # or the writer might not have had a turn at all
+                answers.append(ask(service, "SELECT count(*) FROM moving"))
         finally:
             stop.set()
             writer.join()

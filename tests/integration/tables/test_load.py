@@ -20,7 +20,7 @@ def test_statements_of_others_are_counted_within_one_transaction(
 ) -> None:
     url = reader_url(database_url, DatabaseSettings(url=database_url).reader_role)
     with one_snapshot(bench.reader, 2) as (one, _), psycopg.connect(url) as other:
-        assert load_of(one) == 0
+        wait_until(lambda: load_of(one) == 0, "nobody asks, as those who connect do")
         busy = threading.Thread(target=_sleep, args=[other])
         busy.start()
         wait_until(lambda: load_of(one) == 1, "it is seen")

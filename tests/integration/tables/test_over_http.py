@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -81,13 +83,13 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres, valkey: EmbeddedValkey
 ) -> Iterator[Stack]:
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS tables")
+        connection.execute("DROP DATABASE IF EXISTS tables WITH (FORCE)")
         connection.execute("CREATE DATABASE tables")
     url = postgres.url("tables")
     migrate(url, DatabaseSettings(url=url))
     environment = {
         "DATABASE_URL": url, "REDIS_URL": valkey.url(1021), "MILLRACE_QUEUE_BLOCK_S": "0.1",
-        "MILLRACE_JOBS_LEASE_S": "1", "MILLRACE_JOBS_RENEW_S": "0.2",
+        "MILLRACE_JOBS_LEASE_S": "60", "MILLRACE_JOBS_RENEW_S": "1",
         "MILLRACE_JOBS_RECONCILE_S": "0.1", "MILLRACE_JOBS_POLL_S": "0.3",
         "MILLRACE_JOBS_DATABASES": f'{{"copy": "{url}"}}',
     }  # fmt: skip
@@ -111,25 +113,50 @@ DIFFERENT = {str(n) for n in range(7_000_000, ROWS * 1000 + 1, 7_000_000)}
 ONLY_LEFT = {str(n) for n in range(20_000_000, 21_000_000, 1000)}
 
 
+HELD = (
+    "SELECT count(*) > 0 FROM millrace.job_tasks "
+    "WHERE job_id = %s AND state = 'leased' AND lease_until > now()"
+)
+AT_WORK = (
+    "SELECT count(*) FILTER (WHERE state = 'active') = 0, count(*) = 0 FROM pg_stat_activity "
+    "WHERE application_name ^@ 'millrace/worker' AND datname = current_database()"
+)
+
+
 def killing(stack: Stack, place: str) -> None:
     """Kill two workers, each while it holds a task; then let others finish."""
     job_id = place.rpartition("/")[2]
-    held = (
-        "SELECT sum(token) FROM millrace.job_tasks WHERE job_id = %s "
-        "HAVING bool_or(state = 'leased') AND sum(token) > %s"
-    )
-    claims = 0
+
+    def is_held() -> bool:
+        return stack.database.execute(HELD, [job_id]).fetchone() == (True,)
+
+    def asks_nothing() -> bool:
+        return stack.database.execute(AT_WORK).fetchall()[0][0]  # type: ignore[no-any-return]
+
+    def is_gone() -> bool:
+        return stack.database.execute(AT_WORK).fetchall()[0][1]  # type: ignore[no-any-return]
+
+    def is_stopped(worker: subprocess.Popen[bytes]) -> bool:
+        """Stop it, and let it go on should it have finished its task just before."""
+        if not is_held():
+            return False
+        worker.send_signal(signal.SIGSTOP)
+        wait_until(asks_nothing, "its statements are over")
+        if is_held():
+            return True
+        worker.send_signal(signal.SIGCONT)
+        return False
+
     for _ in range(2):
         worker = stack.worker()
-
-        def is_held(before: int = claims) -> bool:
-            return stack.database.execute(held, [job_id, before]).fetchone() is not None
-
-        wait_until(is_held, "a task is held")
+        wait_until(partial(is_stopped, worker), "a task is held")
         worker.kill()
         worker.wait()
-        total = "SELECT sum(token)::int FROM millrace.job_tasks WHERE job_id = %s"
-        claims = stack.database.execute(total, [job_id]).fetchall()[0][0]
+        wait_until(is_gone, "its sessions are over")
+        # as if its lease had taken its time
+        stack.database.execute(
+            "UPDATE millrace.job_tasks SET lease_until = now() WHERE state = 'leased'"
+        )
     plain(stack, place)
     lost = "SELECT sum(attempt) > count(*) FROM millrace.job_tasks WHERE job_id = %s"
     assert stack.database.execute(lost, [job_id]).fetchone() == (True,)

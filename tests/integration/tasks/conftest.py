@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,23 +16,45 @@ import redis
 from tasks.client import connect
 from tasks.consumer import Consumer, LaneSlots, worker_name
 from tasks.dispatcher import Dispatcher
+from tasks.errors import QueueUnavailable
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY
-from tasks.lease import Handler
+from tasks.lease import Handler, Lease
 from tasks.link import borrowed
 from tasks.message import Task
 from tasks.settings import QueueSettings
 from tests.integration.tasks.programmed_worker import handle
 
-SHORT = {"block_s": 0.1, "lease_s": 0.8, "renew_s": 0.1, "heartbeat_s": 0.2, "heartbeat_ttl_s": 1.0}
+# a busy machine may keep a worker from its heartbeat for seconds, and nobody is dead for that
+SHORT = {
+    "block_s": 0.1,
+    "lease_s": 0.8,
+    "renew_s": 0.1,
+    "heartbeat_s": 0.2,
+    "heartbeat_ttl_s": 30.0,
+}
+# where no lease may lapse unless its worker is dead
+PATIENT = {"lease_s": 60.0}
+# where somebody is to be missed on the roll
+MISSED_SOON = {"heartbeat_ttl_s": 2.0}
 
 
-def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)
+
+
+def behind(gate: threading.Event) -> Handler:
+    """Return a handler that does what its tasks say once the gate is open."""
+
+    def wait_and_handle(lease: Lease) -> bytes:
+        assert gate.wait(60)
+        return handle(lease)
+
+    return wait_and_handle
 
 
 def queued(client: redis.Redis) -> list[Task]:
@@ -90,25 +113,41 @@ class Crew:
         thread.start()
         worker = Threads(name, consumer, thread, drained)
         self._threads.append(worker)
-        eventually(lambda: name in self.names())
+        eventually(lambda: self._is_listed(name))
         return worker
 
     def start_process(self, slots: int = 2) -> subprocess.Popen[bytes]:
         """Start a worker in a process of its own and wait until it is on the roll."""
-        times = {f"MILLRACE_QUEUE_{name.upper()}": str(value) for name, value in SHORT.items()}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.tasks.programmed_worker", str(slots)],
-            env={**os.environ, **times, "REDIS_URL": self._settings.url},
-            stdout=subprocess.DEVNULL,
-        )
-        self._processes.append(process)
+        return self.start_processes(1, slots)[0]
+
+    def start_processes(self, number: int, slots: int) -> list[subprocess.Popen[bytes]]:
+        """Start so many at once and wait until all are on the roll."""
+        times = {
+            f"MILLRACE_QUEUE_{name.upper()}": str(getattr(self._settings, name)) for name in SHORT
+        }
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.tasks.programmed_worker", str(slots)],
+                env={**os.environ, **times, "REDIS_URL": self._settings.url},
+                stdout=subprocess.DEVNULL,
+            )
+            for _ in range(number)
+        ]
+        self._processes += started
         workers = Workers(self._client)
-        eventually(lambda: process.pid in {worker.pid for worker in workers.list()})
-        return process
+        pids = {process.pid for process in started}
+        eventually(lambda: pids <= {worker.pid for worker in workers.list()})
+        return started
 
     def names(self) -> set[str]:
         """Names on the roll."""
         return {worker.name for worker in Workers(self._client).list()}
+
+    def _is_listed(self, name: str) -> bool:
+        try:
+            return name in self.names()
+        except QueueUnavailable:
+            return False
 
     def stop(self) -> None:
         """Stop everything."""
@@ -118,7 +157,7 @@ class Crew:
             process.kill()
             process.wait()
         for worker in self._threads:
-            worker.thread.join(20)
+            worker.thread.join(60)
             assert not worker.thread.is_alive()
 
 
@@ -145,7 +184,18 @@ def events() -> Events:
 
 
 @pytest.fixture
-def crew(settings: QueueSettings, client: redis.Redis, events: Events) -> Iterator[Crew]:
-    crew = Crew(settings, client, events)
-    yield crew
-    crew.stop()
+def crew_of(client: redis.Redis, events: Events) -> Iterator[Callable[[QueueSettings], Crew]]:
+    """Make a crew with settings of its own; it is stopped after the test."""
+    with ExitStack() as started:
+
+        def make(settings: QueueSettings) -> Crew:
+            crew = Crew(settings, client, events)
+            started.callback(crew.stop)
+            return crew
+
+        yield make
+
+
+@pytest.fixture
+def crew(settings: QueueSettings, crew_of: Callable[[QueueSettings], Crew]) -> Crew:
+    return crew_of(settings)

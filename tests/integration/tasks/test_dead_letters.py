@@ -11,15 +11,15 @@ from tasks.dispatcher import Dispatcher
 from tasks.lanes import PASSWORD, QUERY, lane_status
 from tasks.link import borrowed
 from tasks.message import Task
-from tests.integration.tasks.conftest import Crew, Events, eventually, queued
+from tests.integration.tasks.conftest import Crew, Events, eventually
 
 
 def test_a_task_that_kills_its_workers_kills_three_and_no_more(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
-    doomed = [crew.start_process(slots=1) for _ in range(4)]
+    doomed = crew.start_processes(4, slots=1)
     before_ms = int(time.time() * 1000)
-    with dispatcher.scatter([b"die"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"die"], timeout_s=60) as scatter:
         (reply,) = scatter.gather()
     assert reply.error == "given up: delivered 3 times and never finished"
     assert [process.poll() is None for process in doomed].count(True) == 1
@@ -64,12 +64,12 @@ def test_what_a_handler_cannot_read_is_answered_and_recorded(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
     crew.start(slots=1)
-    with dispatcher.scatter([b"misread \xff"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"misread \xff"], timeout_s=60) as scatter:
         (reply,) = scatter.gather()
     assert reply.error is not None
     assert reply.error.startswith("UnicodeDecodeError")
     assert dead_letters(client).count == 0
-    with dispatcher.scatter([b"misread"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"misread"], timeout_s=60) as scatter:
         (reply,) = scatter.gather()
     assert reply.error == "malformed: no such payload"
     assert dead_letters(client).latest[0].cause == reply.error
@@ -79,11 +79,10 @@ def test_a_task_whose_lease_lapsed_is_an_event(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis, events: Events
 ) -> None:
     doomed = crew.start_process(slots=1)
-    with dispatcher.scatter([b"wait 0.3"], timeout_s=30) as scatter:
-        eventually(lambda: queued(client))
+    with dispatcher.scatter([b"wait 60"], timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
         doomed.kill()
-        crew.start(slots=1)
+        crew.start(slots=1, handler=lambda _: b"")
         assert [reply.attempt for reply in scatter.gather()] == [2]
     assert ("lease_reclaimed", "its worker did not renew its lease") in events
 

@@ -50,7 +50,7 @@ def redis_url(folder: Path, server: RunningServer) -> str:
 
 @pytest.fixture
 def settings(redis_url: str) -> QueueSettings:
-    return QueueSettings(url=redis_url, socket_timeout_s=0.5, **SHORT)
+    return QueueSettings(url=redis_url, socket_timeout_s=1.0, **SHORT)
 
 
 def echoes(dispatcher: Dispatcher) -> bool:
@@ -65,13 +65,13 @@ def test_a_redis_that_hangs_holds_nobody_up_for_long(
     crew: Crew, dispatcher: Dispatcher, server: RunningServer
 ) -> None:
     crew.start()
-    assert echoes(dispatcher)
+    eventually(lambda: echoes(dispatcher))
     try:
         os.kill(server.pid, signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(QueueUnavailable):
             dispatcher.scatter([b"echo 1"], timeout_s=60)
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 45
     finally:
         os.kill(server.pid, signal.SIGCONT)
     eventually(lambda: echoes(dispatcher))
@@ -80,7 +80,7 @@ def test_a_redis_that_hangs_holds_nobody_up_for_long(
 def test_a_gatherer_is_told_when_redis_dies(
     crew: Crew, dispatcher: Dispatcher, server: RunningServer
 ) -> None:
-    crew.start()
+    crew.start(drain_timeout_s=0.1)
     with dispatcher.scatter([b"wait 60"], timeout_s=100) as scatter:
         server.kill()
         with pytest.raises(QueueUnavailable):
@@ -114,10 +114,10 @@ def test_a_worker_that_starts_before_redis_waits_for_it(
         )
         thread = threading.Thread(target=consumer.run, kwargs={"drain_timeout_s": 5.0})
         thread.start()
-        assert told.wait(20)
+        assert told.wait(60)
         server.start()
         eventually(Workers(client).list)
-        assert echoes(dispatcher)
+        eventually(lambda: echoes(dispatcher))
         consumer.stop()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()

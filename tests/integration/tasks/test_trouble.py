@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -14,31 +15,50 @@ from tasks.lanes import GROUP, QUERY, lane_status
 from tasks.lease import Lease
 from tasks.scatter import Scatter
 from tasks.settings import QueueSettings
-from tests.integration.tasks.conftest import Crew, eventually, queued
+from tests.integration.tasks.conftest import (
+    MISSED_SOON,
+    PATIENT,
+    Crew,
+    behind,
+    eventually,
+    queued,
+)
 
 
 def test_a_killed_workers_task_is_run_by_another(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
     doomed = crew.start_process(slots=1)
-    with dispatcher.scatter([b"wait 1"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"wait 60"], timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
-        survivor = crew.start(slots=1)
+        survivor = crew.start(slots=1, handler=lambda _: b"run again")
         doomed.send_signal(signal.SIGKILL)
         (reply,) = scatter.gather()
-    assert reply.payload == b"waited"
+    assert reply.payload == b"run again"
     assert reply.worker == survivor.name
 
 
 def test_a_dead_workers_consumer_is_removed_once_it_holds_nothing(
-    crew: Crew, dispatcher: Dispatcher, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    settings: QueueSettings,
+    dispatcher: Dispatcher,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    crew_of: Callable[[QueueSettings], Crew],
 ) -> None:
     monkeypatch.setattr("tasks.keeper.TIDY_S", 0.1)
+    crew = crew_of(settings.model_copy(update=MISSED_SOON))
     doomed = crew.start_process(slots=1)
-    survivor = crew.start(slots=1)
-    with dispatcher.scatter([b"wait 1"] * 2, timeout_s=30) as scatter:
+    gate = threading.Event()
+
+    def handle(lease: Lease) -> bytes:
+        assert gate.wait(60)
+        return b""
+
+    survivor = crew.start(slots=1, handler=handle)
+    with dispatcher.scatter([b"wait 60"] * 2, timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 2)
         doomed.kill()
+        gate.set()
         assert len(list(scatter.gather())) == 2
 
     def consumers() -> list[str]:
@@ -48,18 +68,36 @@ def test_a_dead_workers_consumer_is_removed_once_it_holds_nothing(
 
 
 def test_a_long_task_is_not_taken_over_while_its_worker_lives(
-    crew: Crew, dispatcher: Dispatcher
+    settings: QueueSettings,
+    dispatcher: Dispatcher,
+    client: redis.Redis,
+    crew_of: Callable[[QueueSettings], Crew],
 ) -> None:
+    crew = crew_of(settings.model_copy(update=PATIENT))
+    gate = threading.Event()
     runs: list[str] = []
 
     def handle(lease: Lease) -> bytes:
         runs.append(lease.task.id)
-        threading.Event().wait(1.7)  # two leases
+        assert gate.wait(60)
         return b""
+
+    def idle_ms() -> int:
+        [held] = client.xpending_range(QUERY.stream, GROUP, "-", "+", 1)
+        return int(held["time_since_delivered"])
 
     crew.start(slots=1, handler=handle)
     crew.start(slots=1, handler=handle)
-    with dispatcher.scatter([b""], timeout_s=30) as scatter:
+    with dispatcher.scatter([b""], timeout_s=60) as scatter:
+        eventually(lambda: runs)
+        for _ in range(3):
+            [held] = client.xpending_range(QUERY.stream, GROUP, "-", "+", 1)
+            owner = held["consumer"]
+            assert isinstance(owner, bytes)
+            # as if the lease of a minute were about to lapse
+            client.xclaim(QUERY.stream, GROUP, owner, 0, (runs[0],), idle=30_000, justid=True)
+            eventually(lambda: idle_ms() < 30_000)
+        gate.set()
         assert len(list(scatter.gather())) == 1
     assert len(runs) == 1
 
@@ -68,7 +106,7 @@ def test_a_task_that_kills_its_workers_is_given_up(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
     crew.start(slots=1)
-    with dispatcher.scatter([b"wait 60"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"wait 60"], timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
         (task,) = queued(client)
         # as after three workers that died of it
@@ -81,13 +119,15 @@ def test_a_task_that_kills_its_workers_is_given_up(
 def test_a_draining_worker_finishes_what_it_holds_and_leaves(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
-    leaving = crew.start(slots=1)
-    with dispatcher.scatter([b"wait 0.5"], timeout_s=30) as scatter:
+    gate = threading.Event()
+    leaving = crew.start(slots=1, handler=behind(gate), drain_timeout_s=60.0)
+    with dispatcher.scatter([b"echo 1"], timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
         leaving.consumer.stop()
+        gate.set()
         (reply,) = scatter.gather()
-        assert reply.payload == b"waited"
-    leaving.thread.join(20)
+        assert reply.payload == b"1"
+    leaving.thread.join(60)
     assert leaving.drained == [True]
     assert crew.names() == set()
     assert client.xinfo_consumers(QUERY.stream, GROUP) == []
@@ -97,18 +137,22 @@ def test_what_a_worker_cannot_finish_in_time_is_run_by_another(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
     leaving = crew.start(slots=1, drain_timeout_s=0.1)
-    with dispatcher.scatter([b"wait 1"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"wait 60"], timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
         leaving.consumer.stop()
-        leaving.thread.join(20)
+        leaving.thread.join(60)
         assert leaving.drained == [False]
-        crew.start(slots=1)
-        assert [reply.payload for reply in scatter.gather()] == [b"waited"]
+        crew.start(slots=1, handler=lambda _: b"run again")
+        assert [reply.payload for reply in scatter.gather()] == [b"run again"]
 
 
 def test_when_the_last_worker_dies_the_gatherer_is_told(
-    crew: Crew, dispatcher: Dispatcher, client: redis.Redis
+    settings: QueueSettings,
+    dispatcher: Dispatcher,
+    client: redis.Redis,
+    crew_of: Callable[[QueueSettings], Crew],
 ) -> None:
+    crew = crew_of(settings.model_copy(update=MISSED_SOON))
     doomed = crew.start_process(slots=1)
     with dispatcher.scatter([b"wait 60"], timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
@@ -116,19 +160,22 @@ def test_when_the_last_worker_dies_the_gatherer_is_told(
         began = time.monotonic()
         with pytest.raises(NoWorkers):
             list(scatter.gather())
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 45
 
 
 def test_a_wiped_redis_heals_also_for_tasks_in_flight(
     crew: Crew, dispatcher: Dispatcher, client: redis.Redis
 ) -> None:
-    crew.start(slots=1)
-    with dispatcher.scatter([b"wait 0.5", b"echo 1"], timeout_s=30) as scatter:
+    gate = threading.Event()
+    crew.start(slots=1, handler=behind(gate))
+    with dispatcher.scatter([b"echo 0", b"echo 1"], timeout_s=60) as scatter:
         eventually(lambda: lane_status(client, QUERY).pending == 1)
         client.flushdb()
+        eventually(crew.names)  # before that, no worker is known to be left
+        gate.set()
         replies = list(scatter.gather())
-    assert sorted(reply.payload for reply in replies) == [b"1", b"waited"]
-    with dispatcher.scatter([b"echo 2"], timeout_s=30) as scatter:
+    assert sorted(reply.payload for reply in replies) == [b"0", b"1"]
+    with dispatcher.scatter([b"echo 2"], timeout_s=60) as scatter:
         assert [reply.payload for reply in scatter.gather()] == [b"2"]
 
 
@@ -138,7 +185,7 @@ def test_scripts_that_redis_forgot_are_loaded_again(
     crew.start(slots=1)
     for number in range(3):
         client.script_flush()
-        with dispatcher.scatter([b"echo %d" % number], timeout_s=30) as scatter:
+        with dispatcher.scatter([b"echo %d" % number], timeout_s=60) as scatter:
             assert [reply.payload for reply in scatter.gather()] == [b"%d" % number]
 
 
@@ -147,7 +194,7 @@ def test_cut_connections_are_made_again(
 ) -> None:
     crew.start(slots=2)
     client.client_kill_filter(_type="normal", skipme=True)
-    with dispatcher.scatter([b"echo 1", b"echo 2"], timeout_s=30) as scatter:
+    with dispatcher.scatter([b"echo 1", b"echo 2"], timeout_s=60) as scatter:
         assert len(list(scatter.gather())) == 2
 
 
@@ -178,7 +225,7 @@ def test_without_redis_the_caller_is_told_and_the_next_ones_at_once(
 ) -> None:
     nowhere = settings.model_copy(update={"url": "unix:///nowhere/valkey.sock"})
     with connect(nowhere, "test") as client:
-        dispatcher = Dispatcher(client, nowhere)
+        dispatcher = Dispatcher(client, nowhere, monotonic=lambda: 0.0)
         with pytest.raises(QueueUnavailable):
             dispatcher.scatter([b""], timeout_s=1)
         asked: list[object] = []
@@ -221,8 +268,9 @@ def test_a_gathering_that_is_stopped_ends_at_once_with_its_tasks(
 
 
 def test_workers_that_drain_under_load_finish_what_they_hold_and_no_task_runs_twice(
-    crew: Crew, dispatcher: Dispatcher
+    settings: QueueSettings, dispatcher: Dispatcher, crew_of: Callable[[QueueSettings], Crew]
 ) -> None:
+    crew = crew_of(settings.model_copy(update=PATIENT))
     runs: list[bytes] = []
 
     def handle(lease: Lease) -> bytes:
@@ -238,7 +286,7 @@ def test_workers_that_drain_under_load_finish_what_they_hold_and_no_task_runs_tw
             next(replies)
             crew.start(slots=2, handler=handle)
             worker.consumer.stop()
-            worker.thread.join(20)
+            worker.thread.join(60)
             assert worker.drained == [True]
         answered = len(list(replies)) + len(leaving)
     assert answered == len(payloads)

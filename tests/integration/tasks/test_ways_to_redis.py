@@ -25,7 +25,7 @@ def test_the_queue_works_over_tls_and_trusts_nobody_else(
     with tls_in_front_of(valkey.socket, made, key) as port:
         url = f"rediss://localhost:{port}/1023"
         with (
-            connect(QueueSettings(url=url, **SHORT), "test") as untrusting,
+            connect(QueueSettings(url=url, connect_timeout_s=60, **SHORT), "test") as untrusting,
             pytest.raises(QueueUnavailable, match=r"(?i)certificate"),
         ):
             Workers(untrusting).list()
@@ -34,7 +34,8 @@ def test_the_queue_works_over_tls_and_trusts_nobody_else(
             client.flushdb()
             crew = Crew(settings, client, [])
             crew.start(slots=1)
-            assert echoes(Dispatcher(client, settings))
+            dispatcher = Dispatcher(client, settings)
+            eventually(lambda: echoes(dispatcher))
             crew.stop()
             client.flushdb()
 
@@ -44,16 +45,16 @@ def test_a_failover_is_followed_by_workers_and_senders(
     watched: Watched,  # noqa: F811
     cause: str,
 ) -> None:
-    settings = QueueSettings(url=watched.url, socket_timeout_s=0.5, **SHORT)
+    settings = QueueSettings(url=watched.url, **SHORT)
     with ExitStack() as stack:
         client = stack.enter_context(connect(settings, "test"))
         crew = Crew(settings, client, [])
         stack.callback(crew.stop)
         crew.start(slots=1)
         dispatcher = Dispatcher(client, settings)
-        assert echoes(dispatcher)
+        eventually(lambda: echoes(dispatcher))
         if cause == "death":
             watched.kill_master()
         else:  # the old master lives on as a replica, which takes no writes
             watched.fail_over()
-        eventually(lambda: echoes(dispatcher), timeout_s=40)
+        eventually(lambda: echoes(dispatcher))

@@ -65,6 +65,16 @@ def lease_of(fragment: Fragment, timeout_s: float = 20.0) -> Lease:
     return Lease(task, deliveries=1, age_s=0.0)
 
 
+def sleeping(url: str) -> int:
+    """Return how many sessions of a database are in pg_sleep."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
+            "AND datname = current_database()"
+        ).fetchone()
+    return row[0] if row else 0
+
+
 def worker_environment(database_url: str, redis_url: str) -> dict[str, str]:
     """Return the environment of a worker's process."""
     return {

@@ -21,7 +21,7 @@ from tasks.dispatcher import Dispatcher
 from tasks.heartbeat import Workers
 from tasks.lanes import QUERY, lane_status
 from tasks.settings import QueueSettings
-from tests.integration.worker.conftest import fragment, worker_environment
+from tests.integration.worker.conftest import fragment, sleeping, worker_environment
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -68,17 +68,24 @@ def test_it_answers_fragments_and_on_sigterm_finishes_the_one_it_holds(
     client: redis.Redis,
 ) -> None:
     dispatcher = Dispatcher(client, queue)
-    with running_worker(worker_environment(database_url, redis_url)) as worker:
+    environment = worker_environment(database_url, redis_url)
+    environment["MILLRACE_DB_LOCK_TIMEOUT_S"] = "60"
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with running_worker(environment) as worker, psycopg.connect(database_url) as holding:
         eventually(Workers(client).list)
+        holding.execute("SELECT pg_advisory_xact_lock(1)")
         payloads = [
             fragment("SELECT count(*) FROM t", snapshot).encode(),
-            fragment("SELECT 'slept' FROM pg_sleep(1)", snapshot).encode(),
+            fragment("SELECT 'waited' FROM pg_advisory_xact_lock(1)", snapshot).encode(),
         ]
-        with dispatcher.scatter(payloads, timeout_s=30) as scatter:
+        with dispatcher.scatter(payloads, timeout_s=60) as scatter:
             replies = scatter.gather()
             assert Partial.decode(next(replies).payload).data == [["20000"]]
+            eventually(lambda: holding.execute(waiting).fetchone() == (1,))
             worker.send_signal(signal.SIGTERM)
-            assert Partial.decode(next(replies).payload).data == [["slept"]]
+            eventually(lambda: any(record.draining for record in Workers(client).list()))
+            holding.commit()
+            assert Partial.decode(next(replies).payload).data == [["waited"]]
         events = log_of(worker)
         assert worker.returncode == 0
     assert {"taking tasks", "worker draining", "draining"} <= {event["message"] for event in events}
@@ -103,9 +110,9 @@ def test_prometheus_reads_what_it_does(
         url = f"http://{event['address']}"
 
         def told(line: str) -> bool:
-            return line in httpx.get(f"{url}/metrics").text
+            return line in httpx.get(f"{url}/metrics", timeout=30).text
 
-        eventually(lambda: httpx.get(f"{url}/health").json()["status"] == "working")
+        eventually(lambda: httpx.get(f"{url}/health", timeout=30).json()["status"] == "working")
         eventually(Workers(client).list)
         payload = fragment("SELECT count(*) FROM t", snapshot).encode()
         with Dispatcher(client, queue).scatter([payload], timeout_s=30) as scatter:
@@ -114,7 +121,7 @@ def test_prometheus_reads_what_it_does(
         assert told('millrace_worker_slots{lane="query"} 2.0')
         assert told('millrace_worker_breaker_state{pool="worker-own"} 0.0')
         assert told('millrace_events_total{event="worker_draining"} 0.0')
-        health = httpx.get(f"{url}/health").json()
+        health = httpx.get(f"{url}/health", timeout=30).json()
         assert set(health["breakers"]) == {"worker", "worker-own", "worker-bulk"}
 
 
@@ -125,7 +132,7 @@ def test_an_address_for_metrics_that_is_taken_is_one_clear_line_and_exit_code_2(
         environment = worker_environment("postgresql://nobody@/none?host=/nowhere", redis_url)
         environment["MILLRACE_WORKER_METRICS_LISTEN"] = f"127.0.0.1:{taken.getsockname()[1]}"
         done = subprocess.run(
-            [sys.executable, "-m", "worker"], env=environment, capture_output=True, timeout=30,
+            [sys.executable, "-m", "worker"], env=environment, capture_output=True, timeout=60,
             text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 2
@@ -157,20 +164,12 @@ def test_a_gatherer_that_leaves_cancels_the_query_on_postgresql(
     queue: QueueSettings,
     client: redis.Redis,
 ) -> None:
-    def running() -> int:
-        with psycopg.connect(database_url) as connection:
-            row = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' "
-                "AND datname = current_database() AND pid <> pg_backend_pid()"
-            ).fetchone()
-        return row[0] if row else 0
-
     with running_worker(worker_environment(database_url, redis_url)):
         eventually(Workers(client).list)
         payload = fragment("SELECT pg_sleep(100)", snapshot).encode()
         with Dispatcher(client, queue).scatter([payload], timeout_s=100):
-            eventually(lambda: running() == 1)
-        eventually(lambda: running() == 0)
+            eventually(lambda: sleeping(database_url) == 1)
+        eventually(lambda: sleeping(database_url) == 0)
         eventually(lambda: lane_status(client, QUERY).pending == 0)
 
 
@@ -190,7 +189,7 @@ def test_a_second_signal_ends_it_at_once(
             worker.send_signal(signal.SIGTERM)
             eventually(lambda: any(record.draining for record in Workers(client).list()))
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(20) == 1
+            assert worker.wait(30) == 1
 
 
 def test_it_waits_for_servers_that_are_not_there_and_still_obeys(redis_url: str) -> None:
@@ -201,14 +200,14 @@ def test_it_waits_for_servers_that_are_not_there_and_still_obeys(redis_url: str)
         while event["message"] != "waiting for PostgreSQL":
             event = json.loads(worker.stdout.readline())
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0
+        assert worker.wait(30) == 0
 
 
 def test_bad_settings_are_one_clear_line_and_exit_code_2() -> None:
     environment = {**os.environ, "REDIS_URL": "http://x", "MILLRACE_WORKER_SLOTS": "2"}
     environment.pop("DATABASE_URL", None)
     done = subprocess.run(
-        [sys.executable, "-m", "worker"], env=environment, capture_output=True, timeout=30,
+        [sys.executable, "-m", "worker"], env=environment, capture_output=True, timeout=60,
         text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

@@ -30,9 +30,9 @@ KINDS = (
 SETTINGS = [(kind, name) for kind in KINDS for name in kind.model_fields]
 
 
-def rows(name: str) -> list[str]:
-    """Return what the tables of replica.md describe, of those names."""
-    return re.findall(rf"^\| `({name})`", (DOCS / "replica.md").read_text(), re.MULTILINE)
+def rows(name: str, page: str = "replica.md") -> list[str]:
+    """Return what the tables of a page describe, of those names."""
+    return re.findall(rf"^\| `({name})`", (DOCS / page).read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(("kind", "name"), SETTINGS, ids=[name for _, name in SETTINGS])
@@ -60,7 +60,7 @@ def test_every_call_is_documented(endpoint: Endpoint) -> None:
 
 def test_every_metric_is_documented(client: FlaskClient) -> None:
     names = set(re.findall(r"# TYPE (\S+) ", client.get("/metrics").text))
-    documented = rows(r"millrace_(?:app|events)_\w+")
+    documented = rows(r"millrace_(?:app|events)_\w+", "monitoring.md")
     assert sorted(name for name in names if not name.endswith("_created")) == sorted(documented)
 
 

@@ -49,4 +49,5 @@ def test_each_breaker_that_opens_is_one_event_with_its_cause(
     assert {line["cause"] for line in opened} == {"no route to host"}
     text = client.get("/metrics").text
     assert 'millrace_events_total{event="breaker_opened"} 2.0' in text
-    assert "millrace_app_breaker_state 2.0" in text
+    for pool in ("app", "app-own"):
+        assert f'millrace_app_breaker_state{{pool="{pool}"}} 2.0' in text

@@ -156,6 +156,7 @@ def test_one_that_waits_too_long_is_not_stored_afterwards(
         commit.store([sighting("third")])
     disk.gate.set()
     eventually(lambda: disk.groups == [["first"]])
+    commit._timeout_s = 20.0
     commit.store([sighting("fourth")])
     assert disk.groups == [["first"], ["fourth"]]
 

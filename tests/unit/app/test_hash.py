@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.models_hash import HashResponse
@@ -28,7 +28,7 @@ def test_sha256_of_text_is_the_default(client: FlaskClient) -> None:
     }
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(data=st.binary(max_size=100), name=st.sampled_from(sorted(REGISTRY)))
 def test_the_same_bytes_give_the_same_digest_in_base64_and_hex(
     client: FlaskClient, data: bytes, name: str
@@ -41,7 +41,7 @@ def test_the_same_bytes_give_the_same_digest_in_base64_and_hex(
         assert (answer["digest"], answer["size_bytes"]) == (expected, len(data))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(text=st.text(max_size=100))
 def test_text_is_hashed_as_utf8(client: FlaskClient, text: str) -> None:
     answer: Any = client.post("/v1/hash", json={"data": text}).json

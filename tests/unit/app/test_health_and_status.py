@@ -104,6 +104,7 @@ def test_status_answers_though_everything_is_away(client: FlaskClient) -> None:
     assert body["lanes"] == {
         "items": [], "dead": None, "last_dead": None, "error": "not checked yet"
     }  # fmt: skip
+    assert body["scaler"] is None
 
 
 def test_status_names_what_redis_fails_with_since_the_last_check(

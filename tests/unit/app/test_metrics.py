@@ -47,20 +47,21 @@ def test_labels_stay_bounded_whatever_clients_invent(app: Flask, client: FlaskCl
 def test_the_breakers_state_is_a_number(
     services: Services, client: FlaskClient, state: str, value: int
 ) -> None:
-    services.metrics.breaker_changed(state)  # type: ignore[arg-type]
+    services.metrics.breaker_changed("app-own", state)  # type: ignore[arg-type]
     text = client.get("/metrics").text
-    assert f"millrace_app_breaker_state {value}.0" in text
-    assert f'millrace_app_breaker_changes_total{{to="{state}"}} 1.0' in text
+    assert f'millrace_app_breaker_state{{pool="app-own"}} {value}.0' in text
+    assert 'millrace_app_breaker_state{pool="app"} 0.0' in text
+    assert f'millrace_app_breaker_changes_total{{pool="app-own",to="{state}"}} 1.0' in text
 
 
 def test_the_pool_is_shown(services: Services, client: FlaskClient) -> None:
     status = DatabaseStatus("app", max_size=10, size=7, in_use=3, waiting=2, breaker="closed")
     services.metrics.pool_seen(status)
     text = client.get("/metrics").text
-    assert 'millrace_app_pool_connections{kind="open"} 7.0' in text
-    assert 'millrace_app_pool_connections{kind="in_use"} 3.0' in text
-    assert 'millrace_app_pool_connections{kind="max"} 10.0' in text
-    assert "millrace_app_pool_waiting 2.0" in text
+    assert 'millrace_app_pool_connections{kind="open",pool="app"} 7.0' in text
+    assert 'millrace_app_pool_connections{kind="in_use",pool="app"} 3.0' in text
+    assert 'millrace_app_pool_connections{kind="max",pool="app"} 10.0' in text
+    assert 'millrace_app_pool_waiting{pool="app"} 2.0' in text
 
 
 def test_every_metric_is_ours_by_name(client: FlaskClient) -> None:

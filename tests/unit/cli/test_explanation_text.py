@@ -15,6 +15,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "mode": "partitioned",
         "reason": "cost 100 over 2 of 2 slots",
         "reasons_not_to_split": [],
+        "reason_not_columnar": None,
         "cache": {"cacheable": True, "reason": "", "age_s": None},
         "cost": 100.0,
         "estimated_rows": 1,
@@ -76,3 +77,18 @@ def test_leaving_the_split_is_told() -> None:
     lines = list(explanation_text(document(analysis=analysis)))
     assert "  left the split: too many rows" in lines
     assert any(line.startswith("  ran direct: 7 rows, truncated in") for line in lines)
+
+
+def test_fragments_over_segments_have_no_estimate_and_may_have_been_kept() -> None:
+    parts = document()["fragments"]
+    kept = {**RAN, "attempt": 0}
+    fragments = [{**part, "cost": None, "estimated_rows": None} for part in parts]
+    fragments[0]["ran"] = kept
+    lines = list(explanation_text(document(mode="columnar", fragments=fragments)))
+    (first,) = [line for line in lines if "Fragment 1" in line]
+    assert first.endswith("(DuckDB) (kept from before, rows=1)")
+
+
+def test_why_no_segments_are_used_is_told() -> None:
+    lines = list(explanation_text(document(reason_not_columnar="t is not accelerated")))
+    assert "  no segments: t is not accelerated" in lines

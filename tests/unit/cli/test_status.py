@@ -60,6 +60,21 @@ def test_modes_workers_lanes_and_backends_are_shown() -> None:
     ]
 
 
+@pytest.mark.parametrize("scaler", [None, "missing"])
+def test_without_a_scaler_there_is_nothing_to_say_of_it(scaler: str | None) -> None:
+    document = found() if scaler == "missing" else found() | {"scaler": None}
+    assert "scaler" not in dict(rows(document, None))
+
+
+def test_what_the_scaler_wants_is_shown_with_its_reason() -> None:
+    scaler = {
+        "state": "active", "driver": "docker", "wanted": 5, "running": 2, "min": 1, "max": 20,
+        "reason": "load: much comes", "changed_at": None,
+    }  # fmt: skip
+    shown = dict(rows(found() | {"scaler": scaler}, None))["scaler"]
+    assert shown == "active (docker): 2 of 5 wanted workers run (1 to 20); load: much comes"
+
+
 def test_what_is_not_known_is_said_so() -> None:
     document = found()
     document["workers"] = {"items": [], "error": "Redis is away"}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
 from db.settings import DatabaseSettings
@@ -64,3 +65,31 @@ def test_passwords_do_not_show_when_settings_are_printed() -> None:
         url="postgresql://o:hunter2@/d", reader_url="postgresql://r:hunter2@/d"
     )
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [("postgresql://owner@one,two/shop?sslmode=require", "a/b@"), ("host=h password=own", "own")],
+)
+def test_the_password_may_lie_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, password: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("a/b@\n")
+    monkeypatch.setenv("DATABASE_PASSWORD_FILE", str(file))
+    monkeypatch.setenv("DATABASE_URL", url)
+    settings = DatabaseSettings()
+    assert conninfo_to_dict(settings.url) == {**conninfo_to_dict(url), "password": password}
+
+
+@pytest.mark.parametrize("content", [None, "", "two\nlines\n"])
+def test_a_password_file_that_holds_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("DATABASE_PASSWORD_FILE", str(file))
+    with pytest.raises(ValidationError, match=r"cannot be read|must hold one line") as refused:
+        DatabaseSettings(url="postgresql://owner@/shop")
+    assert "lines" not in str(refused.value)

@@ -10,6 +10,7 @@ import pytest
 import app.events
 import cli.supervisor.event_log
 import lb.events
+import scaler.events
 import worker.events
 from app.modes import MODES
 
@@ -18,12 +19,13 @@ TEXT = (ROOT / "docs" / "trouble.md").read_text()
 PROGRAMS: Mapping[str, Mapping[str, str]] = {
     "replica": app.events.EVENTS,
     "worker": worker.events.EVENTS,
+    "scaler": scaler.events.EVENTS,
     "balancer": lb.events.EVENTS,
     "`millrace up`": dict.fromkeys(cli.supervisor.event_log.EVENTS.values(), "warning"),
 }
-LIBRARIES = ("app", "worker", "lb", "cli", "tasks", "jobs", "db")
-TELLING = {"emit", "_emit", "on_event", "_on_event"}
-DEFINING = {"app/events.py", "worker/events.py", "lb/events.py"}
+LIBRARIES = ("app", "worker", "scaler", "lb", "cli", "tasks", "jobs", "db", "segments")
+TELLING = {"emit", "_emit", "on_event", "_on_event", "event"}
+DEFINING = {"app/events.py", "worker/events.py", "scaler/events.py", "lb/events.py"}
 
 
 def documented() -> dict[str, tuple[set[str], set[str]]]:

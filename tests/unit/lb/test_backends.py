@@ -228,6 +228,25 @@ def test_a_backend_that_never_passed_a_check_is_not_used_in_panic() -> None:
     assert set(pool.taken(10)) == set("ab")
 
 
+def test_those_that_are_being_stopped_are_no_reason_for_panic() -> None:
+    pool = Pool("abcde", panic_ratio=0.5)
+    for name in "abc":
+        pool[name].draining("503")
+    assert not pool.backends.panicking
+    assert set(pool.taken(10)) == set("de")
+    pool["d"].set_health(EJECTED)
+    pool["e"].set_health(EJECTED)
+    assert set(pool.taken(10)) == set("de")  # in panic, which those that leave cannot help
+    assert sum(backend.ejections for backend in pool.backends.by_id.values()) == 2
+
+
+def test_where_all_are_being_stopped_they_are_used_to_the_last() -> None:
+    pool = Pool("ab", panic_ratio=0.5)
+    for name in "ab":
+        pool[name].draining("503")
+    assert set(pool.taken(4)) == set("ab")
+
+
 def test_removed_backends_get_nothing_more_and_are_reported() -> None:
     pool = Pool()
     pool.list("bc", {})

@@ -6,6 +6,7 @@ from lb.backend.health import (
     after_answer,
     after_check,
     after_connection_failure,
+    after_farewell,
     state_of,
 )
 from lb.retry import RetryBudget, RetryPolicy
@@ -113,6 +114,15 @@ def test_an_ejection_for_failed_connections_lasts_twice_as_long_each_time() -> N
     assert lasted == [1.0, 2.0, 4.0, 5.0, 5.0]
 
 
+def test_an_ejection_that_checks_have_seen_the_cause_of_lasts_until_they_pass() -> None:
+    health, now = TRUSTED, 100.0
+    for _ in range(5):  # killed again and again, and each time started anew
+        health = after_check(_ejected(health, now), "refused", POLICY, now + 0.25)
+        end = _readmitted_at(health, now + 0.25)
+        assert end - now == 0.75  # two checks that pass
+        now = end
+
+
 def test_one_that_has_served_long_enough_is_ejected_as_if_for_the_first_time() -> None:
     health = _ejected(TRUSTED, 100.0)
     for _ in range(2):
@@ -125,3 +135,13 @@ def test_only_checks_readmit() -> None:
     health = _ejected(TRUSTED, 100.0)
     assert not after_answer(health).trusted
     assert not after_check(health, None, POLICY, 200.0).trusted  # one of two
+
+
+def test_one_that_says_it_is_being_stopped_drains_at_once_until_a_check_passes() -> None:
+    leaving = after_farewell(TRUSTED, "503")
+    gone = after_check(leaving, "refused", POLICY, 0.0)
+    assert state_of("ready", leaving) == state_of("ready", gone) == "draining"
+    assert state_of("maintenance", gone) == "maintenance"
+    back = after_check(gone, None, POLICY, 0.0)
+    assert state_of("ready", back) == "draining"  # so many must pass as after an ejection
+    assert state_of("ready", after_check(back, None, POLICY, 0.0)) == "ready"

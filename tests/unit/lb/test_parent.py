@@ -23,6 +23,7 @@ class PlayedChild:
         self.stage: Literal["starting", "serving", "draining"] = "starting"
         self.started = 0.0  # long ago: it is replaced at once
         self.drain_timeout_s = 1.0
+        self.certificate_expires_at: float | None = None
         self.asked: list[tuple[str, Any]] = []
         self.hangs = False
         self.drained = False
@@ -75,7 +76,7 @@ class Play:
         return [one.pid for one in self.children if one.stage == "serving" and not one.has_ended]
 
     async def until_serving(self, pids: list[int]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.serving() != pids:
                 await asyncio.sleep(0.001)
 
@@ -93,13 +94,30 @@ def test_a_process_that_hangs_is_killed_and_replaced() -> None:
     asyncio.run(play())
 
 
+def test_the_certificate_that_expires_first_is_told() -> None:
+    async def play() -> None:
+        stage = Play(2)
+        await stage.parent.start()
+        stage.children[0].certificate_expires_at = 2000.0
+        stage.children[1].certificate_expires_at = 1000.0
+        before = stage.parent.overview
+        stage.children[1].kill()
+        await stage.until_serving([0, 2])
+        stage.children[1].stage = "draining"
+        after = stage.parent.overview
+        assert (before.certificate_expires_at, after.certificate_expires_at) == (1000.0, 2000.0)
+        await stage.parent.stop()
+
+    asyncio.run(play())
+
+
 def test_a_sibling_takes_the_clients_of_a_dead_process_until_another_does() -> None:
     async def play() -> None:
         stage = Play(2)
         await stage.parent.start()
         stage.children[0].kill()
         await stage.until_serving([1, 2])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while ("ignore", 0) not in stage.children[1].asked:
                 await asyncio.sleep(0.001)
         lent = [one for one in stage.children[1].asked if one[0] in {"listen", "ignore"}]

@@ -39,7 +39,7 @@ def test_a_connection_waits_until_there_is_a_file_descriptor_for_it() -> None:
         with structlog.testing.capture_logs() as logs:
             listener = ProxiedListener(sock, accepted, structlog.get_logger())
             with socket.create_connection(sock.getsockname()):
-                assert await asyncio.wait_for(came, 10) == "127.0.0.1"
+                assert await asyncio.wait_for(came, 30) == "127.0.0.1"
         listener.close()
         assert [line["event"] for line in logs] == ["cannot accept"]
         # failed; accepted; and found the queue empty
@@ -63,7 +63,7 @@ def test_a_listener_that_is_closed_within_its_pause_stays_closed() -> None:
         log: Any = Log()
         listener = ProxiedListener(sock, lambda *_: None, log)
         with socket.create_connection(sock.getsockname()):
-            await asyncio.wait_for(paused.wait(), 10)
+            await asyncio.wait_for(paused.wait(), 60)
             listener.close()
         assert listener._pause is not None
         assert listener._pause.cancelled()

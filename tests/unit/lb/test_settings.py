@@ -100,3 +100,24 @@ def test_the_limit_can_be_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_LB_BACKENDS", "127.0.0.1:1")
     monkeypatch.setenv("MILLRACE_RATE_LIMIT", "off")
     assert BalancerSettings().rate is None
+
+
+def test_the_token_and_the_password_of_redis_may_lie_in_files(tmp_path: Path) -> None:
+    token, password = tmp_path / "token", tmp_path / "password"
+    token.write_text("of-the-operator\n")
+    password.write_text("of-redis\n")
+    settings = BalancerSettings(
+        backends="app:8000",
+        admin_listen="0.0.0.0:8081",
+        admin_token_file=str(token),
+        redis_url="redis://host",
+        redis_password_file=str(password),
+    )
+    assert settings.operators_token == "of-the-operator"
+    assert settings.redis_address is not None
+    assert settings.redis_address.password == "of-redis"
+
+
+def test_a_token_file_that_holds_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="cannot be read"):
+        BalancerSettings(backends="app:8000", admin_token_file=str(tmp_path / "missing"))

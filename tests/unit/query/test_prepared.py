@@ -1,5 +1,9 @@
 """Splits are kept as texts, within bounds, and each for its own types."""
 
+import sys
+import threading
+from contextlib import suppress
+
 import pytest
 
 from query.aggregates import CannotSplit
@@ -57,3 +61,34 @@ def test_what_alone_is_too_large_is_not_kept() -> None:
     again = prepare(cache, "SELECT sum(n) FROM t")
     assert again == first
     assert again is not first
+
+
+def test_many_threads_keep_and_drop_at_once() -> None:
+    cache = SplitCache(50)
+    for i in range(50):
+        prepare(cache, f"SELECT sum(n + {i}) FROM t")
+    kept = dict(cache._kept)
+    failures: list[BaseException] = []
+
+    def keep_and_drop() -> None:
+        try:
+            for _ in range(40):
+                for key, one in kept.items():
+                    cache._kept[key] = one
+                    cache._drop_oldest()
+                    with suppress(KeyError):
+                        cache._kept.popitem(last=False)
+        except RuntimeError as error:
+            failures.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=keep_and_drop) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []

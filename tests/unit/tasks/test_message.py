@@ -17,6 +17,7 @@ tasks = st.builds(
     reply_to=st.text(),
     payload=st.binary(),
     is_copy=st.booleans(),
+    headers=st.dictionaries(st.text(), st.text()),
 )
 replies = st.builds(
     Reply,
@@ -78,3 +79,12 @@ def test_a_task_that_lacks_a_field_is_refused(task: Task, name: str) -> None:
 def test_an_entry_whose_id_holds_no_time_is_refused() -> None:
     with pytest.raises(MessageMalformed):
         Task.decode(b"x-0", Task("1-0", 0, 1, "", b"").fields())
+
+
+@pytest.mark.parametrize("written", [None, b"", b"{", b"[1]", b"\xff", b'{"a": 1}'])
+def test_a_task_without_headers_or_with_broken_ones_is_a_task(written: bytes | None) -> None:
+    fields = Task("1-0", 0, 1, "to", b"payload").fields()
+    assert b"headers" not in fields  # as those of older versions
+    if written is not None:
+        fields[b"headers"] = written
+    assert Task.decode(b"1-0", fields) == Task("1-0", 0, 1, "to", b"payload")

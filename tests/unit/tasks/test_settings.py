@@ -1,5 +1,7 @@
 """Settings that cannot work together are refused."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -41,3 +43,36 @@ def test_a_password_shows_in_no_message() -> None:
         QueueSettings(url="http://:secret@host")
     assert "secret" not in str(refusal.value)
     assert "secret" not in repr(QueueSettings(url="redis://:secret@host"))
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("redis://host:6379/0", "redis://:a%2Fb%40@host:6379/0"),
+        ("rediss://user@host", "rediss://user:a%2Fb%40@host"),
+        ("unix:///run/redis.sock?db=1", "unix://:a%2Fb%40@/run/redis.sock?db=1"),
+        ("redis+sentinel://one:1,two:2/service", "redis+sentinel://:a%2Fb%40@one:1,two:2/service"),
+        ("redis://:its-own@host", "redis://:its-own@host"),
+    ],
+)
+def test_the_password_may_lie_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, wanted: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("a/b@\n")
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(file))
+    monkeypatch.setenv("REDIS_URL", url)
+    assert QueueSettings().url == wanted
+
+
+@pytest.mark.parametrize("content", [None, "", "two\nlines\n"])
+def test_a_password_file_that_holds_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(file))
+    with pytest.raises(ValidationError, match=r"cannot be read|must hold one line") as refusal:
+        QueueSettings(url="redis://host")
+    assert "lines" not in str(refusal.value)

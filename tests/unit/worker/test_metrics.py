@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,12 +19,13 @@ from db.settings import DatabaseSettings
 from tasks.lanes import BULK, PASSWORD, QUERY
 from tasks.lease import Lease
 from tasks.message import Task
+from telemetry.metrics_server import CannotListen, MetricsServer
 from worker.events import EVENTS, Events
-from worker.main import breaker_listener
-from worker.metrics import OUTCOMES, PoolCollector, WorkerMetrics
-from worker.metrics_server import CannotListen, MetricsServer
+from worker.keeping.metrics import KeepingMetrics
+from worker.metrics import OUTCOMES, DiskCollector, PoolCollector, WorkerMetrics
+from worker.wiring import breaker_listener
 
-DOCS = Path(__file__).parents[3] / "docs" / "queue.md"
+DOCS = Path(__file__).parents[3] / "docs" / "monitoring.md"
 
 
 @pytest.fixture
@@ -149,12 +151,34 @@ def test_every_metric_is_documented(
     Events(registry)
     settings = DatabaseSettings(url="postgresql://nobody@127.0.0.1:1/nothing")
     registry.register(PoolCollector([reader_database(settings, "worker")]))
+    registry.register(DiskCollector(Path()))
+    KeepingMetrics(registry)
     found = set(re.findall(r"# TYPE (\S+) ", get(server, "/metrics")[1]))
     names = {name for name in found if not name.endswith("_created")}
-    documented = re.findall(r"^\| `((?:millrace|process)_\w+)`", DOCS.read_text(), re.MULTILINE)
+    documented = re.findall(
+        r"^\| `((?:millrace_worker|millrace_events|process)_\w+)`", DOCS.read_text(), re.MULTILINE
+    )
     if sys.platform != "linux":  # elsewhere the process itself is not told
         documented = [name for name in documented if not name.startswith("process_")]
     assert sorted(names) == sorted(documented)
+
+
+def test_how_full_a_disk_is_is_told_while_it_is_there(
+    registry: CollectorRegistry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    registry.register(DiskCollector(folder))
+
+    def space(kind: str) -> float | None:
+        return registry.get_sample_value("millrace_worker_disk_bytes", {"kind": kind})
+
+    size, free = space("size"), space("free")
+    assert size is not None
+    assert free is not None
+    assert 0 < free < size == shutil.disk_usage(tmp_path).total
+    folder.rmdir()
+    assert space("free") is None
 
 
 def test_an_event_is_one_line_and_one_count(registry: CollectorRegistry) -> None:

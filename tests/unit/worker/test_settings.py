@@ -21,4 +21,5 @@ def test_every_setting_is_documented_with_its_default(settings: type[BaseSetting
             assert f"`{variable}`" in TEXT
         else:
             shown = f"{field.default:g}" if isinstance(field.default, float) else field.default
-            assert f"| `{variable}` | `{shown}` |" in TEXT, variable
+            cell = "\N{EN DASH}" if shown is None else f"`{shown}`"
+            assert f"| `{variable}` | {cell} |" in TEXT, variable

@@ -1,6 +1,7 @@
 """A replica that knows kinds of jobs, and a worker beside it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from tasks.settings import QueueSettings
 from tests.integration.app.conftest import Replica, _starter, wait_until
 from tests.integration.app.jobs.written_kind import Written
 from tests.integration.jobs.programmed_kind import EFFECTS, Programmed
-from worker.main import bulk_runner
+from worker.wiring import bulk_runner
 
 APPLICATION = "tests.integration.app.jobs.written_kind:create_app()"
 
@@ -55,6 +56,26 @@ class Desk:
         wait_until(lambda: self.job(place)["state"] == state, f"{state}: {self.job(place)}")
         return self.job(place)
 
+    @contextmanager
+    def watching(
+        self, place: str, headers: dict[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        """Open the stream of a job's events.
+
+        A stream that was cut takes its place until the replica has noticed: that is waited for.
+        """
+        found: list[httpx.Response] = []
+        with ExitStack() as opened:
+
+            def is_open() -> bool:
+                opened.close()
+                stream = self.http.stream("GET", f"{place}/events", headers=headers or {})
+                found.append(opened.enter_context(stream))
+                return found[-1].status_code != 503
+
+            wait_until(is_open, "a place for a stream is free")
+            yield found[-1]
+
     def finished(self, kind: str = "written", **parameters: Any) -> str:
         """Return where a job is told of that is done."""
         place = self.submit(kind, **parameters)
@@ -76,7 +97,8 @@ def desk(
     with psycopg.connect(url) as connection:
         connection.execute(EFFECTS)
     queue = QueueSettings(url=valkey.url(1022), block_s=0.1)
-    short = JobSettings(lease_s=1.0, renew_s=0.2, reconcile_s=0.1, poll_s=0.5)
+    # but for the lease: no worker dies here, and one that hangs should keep what it has begun
+    short = JobSettings(lease_s=60.0, renew_s=0.2, reconcile_s=0.1, poll_s=0.5)
     with own_database(settings, "test", session=POINT_QUERIES) as own, connect(queue, "t") as redis:
         runner = bulk_runner(
             own, redis, [Written(own), Programmed(own)], short,

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,8 @@ def proxy(desk: Desk) -> Iterator[CuttingProxy]:
 def test_following_misses_nothing_over_a_line_that_breaks(desk: Desk, proxy: CuttingProxy) -> None:
     place = desk.submit("programmed", tasks=[{"transient": 1}] * 30)
     desk.wait(place)
+    with desk.watching(place):  # there is room for streams
+        pass
     events = JobEvents(ApiClient(proxy.url, None), pause=lambda _: None)
     seen = [event.id for event in events.follow(place.rpartition("/")[2]) if event.id]
     lines: list[dict[str, Any]] = desk.http.get(f"{place}/log?limit=500").json()["lines"]
@@ -157,19 +160,15 @@ def test_following_misses_nothing_over_a_line_that_breaks(desk: Desk, proxy: Cut
 
 def test_following_looks_now_and_then_where_no_stream_is_to_be_had(desk: Desk) -> None:
     place = desk.submit(tasks=[1], slow=1)
-    streams = [desk.http.stream("GET", f"{place}/events") for _ in range(3)]
-    for stream in streams:
-        stream.__enter__()
     states: list[str] = []
     events = JobEvents(ApiClient(str(desk.http.base_url), None))
-    try:
+    with ExitStack() as streams:
+        for _ in range(3):
+            streams.enter_context(desk.watching(place))
         for event in events.follow(place.rpartition("/")[2]):
             if event.name == "progress":
                 states.append(event.data["state"])
                 desk.http.delete(place)
-    finally:
-        for stream in streams:
-            stream.__exit__(None, None, None)
     assert states[-1] == "cancelled"
 
 

@@ -30,7 +30,7 @@ from tasks.settings import QueueSettings
 from tests.integration.app.conftest import _starter
 from tests.integration.app.jobs.conftest import Desk
 from worker.kinds import Tools, job_kinds
-from worker.main import bulk_runner
+from worker.wiring import bulk_runner
 
 KEY = b"a secret key"
 
@@ -50,7 +50,7 @@ def desk(
         connection.execute("CREATE TABLE t AS SELECT generate_series(1, 2000) AS n")
         connection.execute("GRANT SELECT ON t TO millrace_reader")
     queue = QueueSettings(url=valkey.url(1021), block_s=0.1)
-    jobs = JobSettings(lease_s=1.0, renew_s=0.2, reconcile_s=0.1, poll_s=0.5)
+    jobs = JobSettings(lease_s=60.0, renew_s=0.2, reconcile_s=0.1, poll_s=0.5)
     with (
         own_database(settings, "test", session=POINT_QUERIES) as own,
         reader_database(settings, "test") as reader,

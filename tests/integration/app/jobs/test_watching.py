@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ def log(desk: Desk, place: str) -> list[str]:
 
 def test_a_job_is_told_from_its_beginning_to_its_end(desk: Desk) -> None:
     place = desk.submit(tasks=[1] * 5)
-    with desk.http.stream("GET", f"{place}/events") as response:
+    with desk.watching(place) as response:
         assert response.headers["Content-Type"] == "text/event-stream"
         events = list(told(response))
     numbered = [event for event in events if event.id is not None]
@@ -90,13 +91,13 @@ def test_a_stream_that_is_cut_anywhere_goes_on_where_it_was(desk: Desk, seed: in
 
 def test_who_watches_a_job_to_its_end_hears_of_a_retry_later(desk: Desk) -> None:
     place = desk.submit(tasks=[1], broken=1)
-    with desk.http.stream("GET", f"{place}/events") as response:
+    with desk.watching(place) as response:
         first = [event for event in told(response) if event.id]
     assert first[-1].event == "failed"
     headers = {"Last-Event-ID": str(first[-1].id)}
     assert desk.http.get(f"{place}/events", headers=headers).status_code == 204
     desk.http.post(f"{place}/retry")
-    with desk.http.stream("GET", f"{place}/events", headers=headers) as response:
+    with desk.watching(place, headers) as response:
         rest = [event for event in told(response) if event.id]
     assert rest[-1].event == "done"
     assert [event.id for event in first + rest] == log(desk, place)
@@ -110,17 +111,13 @@ def test_an_id_that_is_none_is_refused(desk: Desk) -> None:
 
 def test_only_so_many_streams_are_open(desk: Desk) -> None:
     place = desk.submit(tasks=[1], slow=1)
-    streams = [desk.http.stream("GET", f"{place}/events") for _ in range(3)]
-    for stream in streams:
-        assert stream.__enter__().status_code == 200
-    try:
+    with ExitStack() as streams:
+        for _ in range(3):
+            assert streams.enter_context(desk.watching(place)).status_code == 200
         refused = desk.http.get(f"{place}/events")
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert refused.json()["type"] == "/problems/too-many-streams"
-    finally:
-        for stream in streams:
-            stream.__exit__(None, None, None)
-        desk.http.delete(place)
+    desk.http.delete(place)
 
     def is_free() -> bool:
         with desk.http.stream("GET", f"{place}/events") as response:
@@ -131,8 +128,9 @@ def test_only_so_many_streams_are_open(desk: Desk) -> None:
 
 def test_a_stream_ends_before_the_balancer_would_cut_it(desk: Desk) -> None:
     place = desk.submit(tasks=[1], slow=1)
+    desk.wait(place, "running")
     headers = {"X-Millrace-Timeout-S": "1.5"}
-    with desk.http.stream("GET", f"{place}/events", headers=headers) as response:
+    with desk.watching(place, headers) as response:
         events = list(told(response))
     assert events[-1].event == "progress" or events[-1].id is not None
     assert desk.job(place)["state"] == "running"

@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -15,6 +14,8 @@ from jobs.context import TaskContext
 from jobs.errors import TaskCancelled
 from jobs.record import NewJob
 from jobs.settings import JobSettings
+from tests.integration.app.conftest import wait_until
+from tests.integration.worker.conftest import sleeping
 from tests.integration.worker.rows.conftest import HASH, Office
 
 TABLE = """CREATE TABLE t AS
@@ -125,7 +126,7 @@ class TestOfFewRows:
         assert office.job(job_id).error_class == "TooManyRows"
 
 
-def test_cancelling_stops_the_statement(office: Office, plain: psycopg.Connection[Any]) -> None:
+def test_cancelling_stops_the_statement(office: Office, database_url: str) -> None:
     hash_query(office, "SELECT pg_sleep(600)")
     kinds = office.kinds
     plan = office.ledger.claim(kinds, "worker")
@@ -147,16 +148,11 @@ def test_cancelling_stops_the_statement(office: Office, plain: psycopg.Connectio
 
     thread = threading.Thread(target=run)
     thread.start()
-    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%'"
-    deadline = time.monotonic() + 30
-    while plain.execute(running).fetchone() != (1,):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: sleeping(database_url) == 1, "it runs")
     context.stop("lost")
     thread.join(30)
     assert ended
-    active = running + " AND state = 'active'"
-    assert plain.execute(active).fetchone() == (0,)
+    wait_until(lambda: sleeping(database_url) == 0, "it has ended there")
 
 
 def test_decimals_are_exact(office: Office, plain: psycopg.Connection[Any]) -> None:

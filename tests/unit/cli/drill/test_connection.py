@@ -42,7 +42,7 @@ def test_an_error_is_named_by_its_status_and_problem() -> None:
     assert reply(200).ending == "ok"
 
 
-def answered(serve: Callable[[socket.socket], object], timeout_s: float = 5.0) -> Reply:
+def answered(serve: Callable[[socket.socket], object], timeout_s: float = 30.0) -> Reply:
     """How a request ends at a server that does `serve` to its first connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 

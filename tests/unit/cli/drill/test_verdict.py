@@ -12,7 +12,7 @@ from cli.drill.report import document, lines
 from cli.drill.resources import Sampler, Snapshot, Usage
 from cli.drill.verdict import Verdict, by_fault, traffic
 
-RUN = FaultRun("kill-worker", "worker", "SIGKILL", 10.0, None, 12.0, 13.0)
+RUN = FaultRun("kill-worker", "worker", "SIGKILL", 10.0, None, 12.0, 12.0, 13.0)
 
 
 def asked(
@@ -53,10 +53,19 @@ def test_recovery_counts_from_the_undoing_and_where_nothing_is_undone_from_the_i
     assert replace(RUN, undone_at=11.5).recovery_s == 0.5
 
 
-def test_runs_of_one_fault_give_its_median_and_its_worst() -> None:
-    runs = [replace(RUN, normal_at=10.0 + seconds) for seconds in (1, 5, 2)]
+def test_runs_of_one_fault_give_their_medians_and_their_worst() -> None:
+    runs = [
+        replace(RUN, normal_at=10.0 + seconds, whole_at=12.0 + seconds) for seconds in (1, 5, 2)
+    ]
     [summary] = by_fault(runs, [])
     assert (summary.runs, summary.median_s, summary.worst_s, summary.failures) == (3, 2, 5, 0)
+    assert (summary.whole_median_s, summary.whole_worst_s) == (4, 7)
+
+
+def test_a_fault_lasts_until_answers_are_right_and_the_stack_is_whole() -> None:
+    run = replace(RUN, whole_at=12.7)
+    [summary] = by_fault([run], [asked(12.5, 13), asked(12.8, 13)])
+    assert summary.seen.requests == 1
 
 
 def test_a_drill_passes_if_nothing_speaks_against_it() -> None:
@@ -80,6 +89,7 @@ def test_work_that_is_not_done_fails_the_drill() -> None:
 
 def test_a_fault_after_which_not_all_is_normal_fails_the_drill() -> None:
     assert not verdict(replace(RUN, normal_at=None, missing=("job",))).has_passed
+    assert not verdict(replace(RUN, whole_at=None, missing=("app-2",))).has_passed
     assert not verdict(replace(RUN, trouble="PostgreSQL is still stopped")).has_passed
 
 
@@ -114,6 +124,7 @@ def test_the_verdict_is_told_to_people_and_to_machines() -> None:
     assert told["passed"] is False
     assert told["account"]["lost"] == {"job 9": 1}
     assert told["runs"][0]["recovery_s"] == 2.0
+    assert told["runs"][0]["whole_s"] == 2.0
     assert told["resources"]["peak"]["programs"]["lb"]["rss"] == 50_000_000
     assert list(lines(verdict(RUN), sampler()))[-1].startswith("PASSED")
 

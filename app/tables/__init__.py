@@ -1,0 +1,1 @@
+"""What can be queried, and which of it is accelerated."""

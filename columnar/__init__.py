@@ -1,0 +1,1 @@
+"""Writes files of DuckDB, and runs queries over them, within bounds."""

@@ -1,0 +1,1 @@
+"""What a fragment means to DuckDB: the same as to PostgreSQL, or a reason not to ask it."""

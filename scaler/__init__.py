@@ -1,0 +1,1 @@
+"""The program that decides how many workers there are, and makes it so."""

@@ -1,0 +1,1 @@
+"""Columnar copies of key ranges of tables: read, written, kept and verified."""

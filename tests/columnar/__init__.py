@@ -1,0 +1,1 @@
+"""The columnar tier against PostgreSQL itself."""

@@ -1,0 +1,1 @@
+"""Segments, of a real PostgreSQL and on a real disk."""

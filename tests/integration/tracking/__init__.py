@@ -1,0 +1,1 @@
+"""Tables whose changes are tracked, on a real PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Stacks in containers, with an engine that only remembers."""

@@ -1,0 +1,1 @@
+"""What watches Millrace: dashboards, rules, and their documentation."""

@@ -1,0 +1,1 @@
+"""The shell scripts, on machines that are made up."""

@@ -1,0 +1,1 @@
+"""What of segments needs no server."""
