@@ -137,7 +137,7 @@ INPUTS: tuple[Hostile, ...] = (
     Hostile("recursion without end", "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r", (TOO_COSTLY, LATE, FAILED)),
     Hostile("recursion that doubles a text", "WITH RECURSIVE r AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM r) SELECT max(length(s)) FROM r", (LATE, FAILED)),
     Hostile("a text of a gigabyte", "SELECT repeat('x', 1200000000)", (FAILED,)),
-    Hostile("half a gigabyte in one value", "SELECT length(repeat('x', 500000000))", BOUNDED),
+    Hostile("half a gigabyte in one value", "SELECT length(repeat('x', 500000000))", (ANSWER, FAILED, TOO_COSTLY)),
     Hostile("a result without end", "SELECT generate_series(1, 2000000000)", (ANSWER,)),
     Hostile("a regular expression that backtracks", "SELECT repeat('a', 40) ~ '^((a+)+)+\\1$'", BOUNDED),
     Hostile("an array of a billion", "SELECT count(x) FROM (SELECT array_fill(0, ARRAY[1000000000]) AS x) AS y", BOUNDED),

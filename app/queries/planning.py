@@ -136,7 +136,7 @@ class Planner:
             return "segments are not used here"
         if query.engine == "auto" and query.partitions is not None:
             return "the request asks for a number of partitions"
-        if columnar.reads_none(statement):
+        if columnar.reads_none(statement, is_asked_for=query.engine == "columnar"):
             return NONE_ACCELERATED
         if query.engine == "auto" and explained.cost < self._columnar_min_cost:
             least = self._columnar_min_cost

@@ -90,6 +90,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._backend.connections.discard(self)
+        self._backend.writing.discard(self)
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -127,9 +128,11 @@ class _Connection(asyncio.Protocol):
             return
         self._transport.write(pieces.pop(0))
         if pieces:
+            self._backend.writing.add(self)
             self._backend.loop.call_later(_BETWEEN_PIECES_S, self._write, pieces, reply)
         else:
             self._end(reply)
+            self._backend.writing.discard(self)
 
     def _end(self, reply: Reply) -> None:
         if self._transport is None:
@@ -145,13 +148,17 @@ class _Connection(asyncio.Protocol):
 
 
 class RecordingBackend:
-    """Serves in a loop of its own thread; `seen` are the whole requests since begin()."""
+    """Serves in a loop of its own thread; `seen` are the whole requests since begin().
+
+    `writing` are the connections whose answers have further pieces to come.
+    """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.seen: list[Seen] = []
         self.reply = Reply()
         self.connections: set[_Connection] = set()
+        self.writing: set[_Connection] = set()
         self.port = 0
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 

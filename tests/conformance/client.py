@@ -1,6 +1,7 @@
 """Runs a case against a proxy, as a client of raw bytes."""
 
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -145,12 +146,21 @@ def observe(
                 if answer is None:
                     break
                 answers.append(answer)
+            # what comes after its answer comes before the next request, or would answer that
+            _await_pieces(backend, patience_s)
             closed = _is_closed(client, answers, expected=case.closed)
+    _await_pieces(backend, patience_s)
     # What the case made the proxy send is in the backend's hands before this one's answer.
     with RawClient(address, patience_s) as other:
         other.send(FENCE)
         answer = other.answer()
     return Observation(tuple(answers), closed, tuple(backend.seen), answer)
+
+
+def _await_pieces(backend: RecordingBackend, patience_s: float) -> None:
+    end = time.monotonic() + patience_s
+    while backend.writing and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def _is_closed(client: RawClient, answers: list[Answer], *, expected: bool) -> bool:

@@ -66,7 +66,7 @@ class KnownTables:
         self._fresh_s = fresh_s
         self._monotonic = monotonic
         self._refreshing = threading.Lock()
-        self._stale_at = float("-inf")
+        self._read_at = self._stale_at = float("-inf")
         self._tracked: Mapping[tuple[str, str], TrackedTable] = {}
         self._facts: dict[int, ReadTable] = {}
         self._segments: OrderedDict[int, SegmentFact] = OrderedDict()
@@ -78,6 +78,13 @@ class KnownTables:
             return []
         wanted = dict.fromkeys((name.schema or self._schema, name.name) for name in names)
         return [self._tracked[one] for one in wanted if one in self._tracked]
+
+    def look_anew(self) -> None:
+        """Read them now, unless another thread does since this was called."""
+        since = self._monotonic()
+        with self._refreshing:
+            if self._read_at <= since:
+                self._read()
 
     @property
     def any(self) -> bool:
@@ -164,6 +171,13 @@ class KnownTables:
         if self._monotonic() < self._stale_at or not self._refreshing.acquire(blocking=False):
             return
         try:
+            self._read()
+        finally:
+            self._refreshing.release()
+
+    def _read(self) -> None:
+        self._read_at = self._monotonic()
+        try:
             with self._own.connection() as connection:
                 found = tracked_tables(connection)
             self._tracked = {(one.schema, one.name): one for one in found}
@@ -173,7 +187,6 @@ class KnownTables:
             _log.warning("accelerated tables not read", error=str(error))
         finally:
             self._stale_at = self._monotonic() + self._fresh_s
-            self._refreshing.release()
 
 
 def _fact(columns: Sequence[ListedColumn]) -> TableFact:

@@ -76,8 +76,13 @@ class ColumnarPlanner:
         """Note that segments are not worth a thought for this query."""
         self._cheap.put(statement.sql, None)
 
-    def reads_none(self, statement: Statement) -> bool:
-        """Tell whether it surely reads no accelerated table, as far as is known."""
+    def reads_none(self, statement: Statement, *, is_asked_for: bool = False) -> bool:
+        """Tell whether it surely reads no accelerated table, as far as is known.
+
+        Where segments `is_asked_for` it looks again first: one may be accelerated just now.
+        """
+        if is_asked_for and not self._known.named(self._read_by(statement)):
+            self._known.look_anew()
         return not self._known.any or (
             statement.sql in self._behind and not self._known.named(self._read_by(statement))
         )

@@ -363,6 +363,19 @@ def test_a_table_accelerated_anew_is_never_read_by_what_was_known_before(stand: 
     )
 
 
+def test_who_asks_for_segments_gets_those_of_a_table_accelerated_just_now(stand: Stand) -> None:
+    stand.known._fresh_s = 3600.0
+    stand.check(GROUPED)
+    stand.run("CREATE TABLE late AS SELECT n AS id, n % 7 AS rest FROM generate_series(1, 2000) n")
+    stand.run("ALTER TABLE late ADD PRIMARY KEY (id)")
+    segments = SegmentSettings(folder=stand.folder, bucket_rows=1000)
+    stand.tables["late"] = accelerate(
+        stand.own, stand.reader, Installation(), segments, ("public", "late")
+    )
+    stand.keep("late")
+    assert stand.check("SELECT count(*), sum(rest) FROM late").mode == "columnar"
+
+
 def test_an_id_that_means_another_segment_since_a_restore_is_noticed(stand: Stand) -> None:
     stand.check(GROUPED)
     one, other, *_ = stand.segments()
