@@ -29,11 +29,16 @@ def replica(start: Start, environment: dict[str, str]) -> Replica:
 def promised(replica: Replica, body: dict[str, Any], **headers: str) -> str:
     """Ask for an answer later; return where it will be."""
     response = replica.http.post("/v1/query", json=body, headers={**ASYNC, **headers})
-    assert response.status_code == 202, response.text
+    document = response.json()
+    # on a busy machine it may be over before it is promised
+    if "rows" in document or document["state"] == "failed":
+        assert response.status_code == 200, response.text
+    else:
+        assert response.status_code == 202, response.text
+        assert document["state"] in {"queued", "running"}
     assert response.headers["Preference-Applied"] == "respond-async"
-    assert response.json()["state"] in {"queued", "running"}
     place = response.headers["Location"]
-    assert place == f"/v1/queries/{response.json()['query_id']}"
+    assert place == f"/v1/queries/{document['query_id']}"
     return place
 
 
@@ -75,7 +80,7 @@ def test_what_goes_wrong_is_kept_as_a_problem(replica: Replica) -> None:
     failed = wait_for(replica, promised(replica, {"sql": "SELECT 1 / 0"}), "failed").json()
     assert failed["problem"]["type"] == "/problems/sql-failed"
     assert failed["problem"]["sqlstate"] == "22012"
-    late = {"sql": LongQuery(DIRECT).body["sql"], "timeout_s": 0.2}
+    late = {"sql": LongQuery(DIRECT).body["sql"], "timeout_s": 2.0}
     failed = wait_for(replica, promised(replica, late), "failed").json()
     assert failed["problem"]["type"] == "/problems/timed-out"
 

@@ -127,14 +127,14 @@ def test_the_time_in_the_queue_counts_against_the_deadline(
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(replica.http.post, "/v1/query", json=HELD)
         wait_until(lambda: runs(replica, 1), "the first one runs")
-        hurried = {"sql": "SELECT 1", "timeout_s": 0.2}
+        hurried = {"sql": "SELECT 1", "timeout_s": 3.0}
         second = threads.submit(replica.http.post, "/v1/query", json=hurried)
         # the state of the lanes is published once a second
         waiting = 'millrace_app_lane_waiting{lane="query"} 1.0'
         wait_until(lambda: waiting in replica.http.get("/metrics").text, "the second one waits")
         published = replica.http.get("/v1/status").json()["replica"]["uptime_s"]
         wait_until(
-            lambda: replica.http.get("/v1/status").json()["replica"]["uptime_s"] > published + 0.2,
+            lambda: replica.http.get("/v1/status").json()["replica"]["uptime_s"] > published + 3.0,
             "it has no time left",
         )
         lock.release()
