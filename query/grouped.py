@@ -83,11 +83,17 @@ class GroupedSplit:
         return self._fragment
 
     def finish(
-        self, types: Sequence[TypeFact], parameter_types: Sequence[str], _check_type: TypeFact
+        self,
+        types: Sequence[TypeFact],
+        parameter_types: Sequence[str],
+        _check_type: TypeFact,
+        *,
+        is_decided: bool = False,
     ) -> tuple[exp.Select, Merge]:
         """Return fragment and merge for partials whose columns before checks are of `types`.
 
-        Raises CannotSplit.
+        With `is_decided` the partials are of first_groups(): what HAVING asks other rows for is not
+        asked again.  Raises CannotSplit.
         """
         checks = Checks(self._grain.width)
         doubts = Doubts(
@@ -122,6 +128,8 @@ class GroupedSplit:
         if self._having is not None and having is not None and doubts.concern(self._having):
             # a group in doubt must not vanish before the doubt is seen
             having = any_of(having, *doubts.conditions())
+        if is_decided and having is not None and having.find(exp.Query):
+            having = None
         merge = merge_query(
             outputs=outputs,
             names=self._names,

@@ -81,13 +81,22 @@ class Pieces:
         return self._kind.fragment()
 
     def first_groups(self, fragment: exp.Select) -> exp.Select | None:
-        """Return the finished `fragment` with the groups alone that a LIMIT leaves, in one piece.
+        """Return the finished `fragment` with the groups alone that LIMIT and HAVING leave, in one piece.
 
         None where there is no such thing.
         """
         if not isinstance(self._kind, GroupedSplit):
             return None
         return self._kind.first_groups(fragment)
+
+    def first_merge(
+        self, types: Sequence[TypeFact], parameter_types: Sequence[str], fragment: exp.Select
+    ) -> Merge | None:
+        """Return the merge of first_groups(), None where there is no such thing."""
+        if not isinstance(self._kind, GroupedSplit) or self._kind.first_groups(fragment) is None:
+            return None
+        _, merge = self._kind.finish(types, parameter_types, CHECK_TYPE, is_decided=True)
+        return merge
 
     def finish(
         self, types: Sequence[TypeFact], parameter_types: Sequence[str]

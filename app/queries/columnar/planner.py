@@ -237,8 +237,8 @@ class ColumnarPlanner:
             bound = bind(copied(fragment), question.types)
             columns = transaction.describe_result(bound.sql, chosen(bound, params))
             every = tuple(self._catalog.type_facts(transaction, columns))
-        has_first = pieces.first_groups(fragment) is not None
-        finished = Finished(facts, bound, columns, every, merge, keyed, has_first)
+        first_merge = pieces.first_merge(facts, question.types, fragment)
+        finished = Finished(facts, bound, columns, every, merge, keyed, first_merge)
         prepared.finished = finished
         return finished
 
@@ -264,9 +264,10 @@ class ColumnarPlanner:
         prepared: PreparedQuery,
         finished: Finished,
     ) -> ColumnarPlan | None:
-        """Plan for the groups alone that a LIMIT leaves, where no other machine would help."""
-        if not finished.has_first_groups or asked.capacity.hosts > 1 or asked.query.partitions:
+        """Plan for the groups alone that are left in the end, where no other machine would help."""
+        if finished.first_merge is None or asked.capacity.hosts > 1 or asked.query.partitions:
             return None
+        finished = replace(finished, merge=finished.first_merge)
         try:
             rendered = prepared.render(question, finished, asked.query.params, first_groups=True)
             return self._sharing.share_out(asked, tables, prepared, finished, rendered)

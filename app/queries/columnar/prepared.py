@@ -63,7 +63,11 @@ class ColumnarQuestion:
 
 @dataclass(frozen=True)
 class Finished:
-    """The fragment over all rows with its columns, how partials merge, and what PostgreSQL runs."""
+    """The fragment over all rows with its columns, how partials merge, and what PostgreSQL runs.
+
+    `first_merge` is the merge of the groups alone that a LIMIT or HAVING leaves, where one piece
+    may yield those.
+    """
 
     facts: tuple[TypeFact, ...]
     fragment: BoundSql
@@ -71,7 +75,7 @@ class Finished:
     every: tuple[TypeFact, ...]
     merge: Merge | None
     keyed: KeyedTemplate | None
-    has_first_groups: bool
+    first_merge: Merge | None
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class PreparedQuery:
     ) -> Rendered:
         """Return what to run for these values of the parameters.  Raises NotColumnar.
 
-        With `first_groups` it is one piece, that yields the groups that LIMIT leaves.
+        With `first_groups` it is one piece, that yields the groups that LIMIT and HAVING leave.
         """
         identity = (finished.facts, tuple(values), first_groups)
         found = self.rendered.get(identity)

@@ -188,6 +188,24 @@ def test_a_limit_leaves_few_groups_to_send(stand: Stand) -> None:
         stand.ask("SELECT day, count(*) FROM sales GROUP BY day ORDER BY count(*) LIMIT 4")
 
 
+def test_what_having_asks_other_rows_for_is_asked_of_segments_alone(stand: Stand) -> None:
+    sql = (
+        "SELECT day, sum(amount) AS s FROM sales GROUP BY day HAVING sum(amount) > "
+        "(SELECT sum(amount) * 0.004 FROM sales) ORDER BY s DESC NULLS LAST, day"
+    )
+    answer = stand.check(sql)
+    assert answer.mode == "columnar"
+    assert 0 < stand.dispatcher.sent == len(answer.rows) < 400
+    explained = stand.service.explain(QueryInput(sql, (), 30.0, 10_000, "columnar"))
+    split = explained.plan.split
+    assert split is not None
+    assert split.merge is not None
+    assert "sales" not in split.merge.query.sql
+    # what segments lack is in that piece, too
+    stand.run("UPDATE sales SET amount = amount + 1 WHERE id % 3000 = 5")
+    assert stand.check(sql).mode == "columnar"
+
+
 def test_partials_that_are_kept_decide_for_segments(stand: Stand) -> None:
     times = stand.service._over_segments._times  # type: ignore[union-attr]
     statement = Parser(cache_size=1, max_length=1000, max_depth=9).parse(GROUPED)
