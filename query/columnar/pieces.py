@@ -81,7 +81,7 @@ class Pieces:
         return self._kind.fragment()
 
     def first_groups(self, fragment: exp.Select) -> exp.Select | None:
-        """Return the finished `fragment` with the groups alone that LIMIT and HAVING leave, in one piece.
+        """Return the finished `fragment`, in one piece: the groups that LIMIT and HAVING leave.
 
         None where there is no such thing.
         """
