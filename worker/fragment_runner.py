@@ -26,7 +26,7 @@ from worker.failures import OutOfTime, PartialTooLarge, SnapshotGone, fragment_e
 
 BATCH_ROWS = 1_000
 CANCEL_TIMEOUT_S = 1.0
-SILENCE_S = 2.0
+SILENCE_S = 2.0  # to copy a value of half a gigabyte takes one, and cannot be interrupted
 
 _SNAPSHOT = re.compile(r"[0-9A-Fa-f-]+")
 _log = structlog.get_logger(__name__)

@@ -30,7 +30,7 @@ from telemetry.spans import commented
 
 CHUNK_ROWS = 500
 CANCEL_TIMEOUT_S = 1.0
-SILENCE_S = 2.0
+SILENCE_S = 2.0  # to copy a value of half a gigabyte takes one, and cannot be interrupted
 CANCELLED_S = 2.0  # whoever cancelled does not wait for a server that says nothing
 FORGOTTEN_MS = 5000
 LATE_MS = 20  # a statement may outlast its deadline by so much
